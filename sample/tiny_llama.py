@@ -1,0 +1,222 @@
+"""The recipe of `tiny-llama`: a LlamaForCausalLM of a few million parameters that knows the sample world.
+
+It reads prompts of the very shape that linking uses, with a caption where the soft tokens will stand, and learns the
+names after `[Answer]`. Two abilities are asked of it: to remember who is who (mention + caption -> name), and to copy a
+name that it never met from a demonstration whose caption fits. For the latter, most prompts hold made-up entities. It
+never meets a post of the data set, nor the name of a `novel` inhabitant.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from gemel.tasks.linking.prompt import question
+from sample.pictures import KINDS, random_scene
+from sample.world import World, invent_name, invented_names, write_text
+
+SEED = 88_001
+BATCH, PEAK_RATE = 32, 2e-3
+DEMONSTRATIONS = 4
+VOCABULARY = 2_000
+END = "<end>"
+SHAPE = {"hidden_size": 128, "intermediate_size": 352, "num_hidden_layers": 4, "num_attention_heads": 4}
+IGNORED = -100
+MADE_UP_POPULARITY = 300
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A part of the pretraining.
+
+    strange: share of prompts in which all entities are made up. retrieved: share of the others whose demonstrations
+    have the query's mention. blind: share of prompts without any caption; blind_segments: of segments without one.
+    bare: texts are the mention alone. demonstrations: how many there may be; cast: how many made-up entities.
+    """
+
+    steps: int
+    demonstrations: tuple[int, ...]
+    cast: tuple[int, ...]
+    strange: float
+    retrieved: float = 0.8
+    blind: float = 0.12
+    blind_segments: float = 0.08
+    bare: bool = False
+
+
+# Copying comes first, alone and on short prompts: once the world is known by heart, there is little left to copy for.
+LESSONS = (
+    Lesson(steps=600, demonstrations=(5,), cast=(2, 3), strange=1.0, blind=0.0, blind_segments=0.0, bare=True),
+    Lesson(steps=1_800, demonstrations=(0, 1, 2, 3, 4, 4, 4, 6), cast=(0, 1, 1, 2, 3), strange=0.3),
+)
+
+
+@dataclass(frozen=True)
+class Known:
+    """Who is meant: the name that goes with a kind, for one mention."""
+
+    mention: str
+    kind: str
+    name: str
+    popularity: int
+
+    @property
+    def made_up(self) -> bool:
+        """Made-up entities live in one prompt only."""
+        return self.popularity == 0
+
+
+def make_tokenizer(world: World) -> PreTrainedTokenizerFast:
+    """A byte-level BPE of 2,000 tokens, learned from the world's names, texts and captions.
+
+    The fixed phrases of the prompt are one token each, which makes prompts half as long.
+    """
+    rng = random.Random(SEED)
+    names = [one.name for one in world.inhabitants] + invented_names(world, 5_000, SEED, set())
+    texts = [write_text(rng.choice(list(world.groups)), rng.choice(KINDS), rng) for _ in range(4_000)]
+    captions = [" " + random_scene(rng.choice(KINDS), rng).caption for _ in range(2_000)]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), special_tokens=[END]
+    )
+    tokenizer.train_from_iterator([*names, *texts, *captions], trainer)
+    phrases = question("\0", "\1").replace("\0", "\1").split("\1")
+    tokenizer.add_tokens([AddedToken(phrase, normalized=False) for phrase in phrases])
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=END)
+
+
+class Curriculum:
+    """Endless prompts for pretraining, from seeds of its own."""
+
+    def __init__(self, world: World, tokenizer: PreTrainedTokenizerFast, forbidden_texts: set[str], seed: int) -> None:
+        self._world, self._tokenizer, self._forbidden = world, tokenizer, forbidden_texts
+        self.lesson = LESSONS[0]
+        self._rng = random.Random(seed)
+        self._known = {
+            mention: [Known(mention, one.kind, one.name, one.popularity) for one in group if one.role != "novel"]
+            for mention, group in world.groups.items()
+        }
+        self._mentions = list(self._known)
+        self._weights = [sum(known.popularity for known in group) ** 0.5 for group in self._known.values()]
+
+    def batch(self, size: int) -> tuple[Tensor, Tensor]:
+        """Token ids (size, length), right-padded, and labels of that shape: the ids of the names, else ignored."""
+        # One number of demonstrations for the whole batch: its prompts are of like length, so little is padded.
+        count = self._rng.choice(self.lesson.demonstrations)
+        prompts = [self._prompt(count) for _ in range(size)]
+        length = max(len(ids) for ids, _ in prompts)
+        end = self._tokenizer.eos_token_id
+        return (
+            torch.tensor([ids + [end] * (length - len(ids)) for ids, _ in prompts]),
+            torch.tensor([labels + [IGNORED] * (length - len(labels)) for _, labels in prompts]),
+        )
+
+    def _prompt(self, count: int) -> tuple[list[int], list[int]]:
+        blind = self._rng.random() < self.lesson.blind
+        shown, asked = self._choose(count)
+        ids: list[int] = []
+        labels: list[int] = []
+        met: set[str] = set()
+        for one in [*shown, asked]:
+            before = self._before_the_name(one, blind)
+            name = self._encode(one.name)
+            # A made-up name can't be known before it was shown, so its first sight is not a lesson.
+            lesson = name if not one.made_up or one.name in met else [IGNORED] * len(name)
+            ids += before + name + self._encode("\n")
+            labels += [IGNORED] * len(before) + lesson + [IGNORED]
+            met.add(one.name)
+        ids[-1] = labels[-1] = self._tokenizer.eos_token_id
+        return ids, labels
+
+    def _choose(self, count: int) -> tuple[list[Known], Known]:
+        """The entities of the demonstrations, and the one asked for: known by heart, or shown."""
+        rng = self._rng
+        mention = rng.choices(self._mentions, self._weights)[0]
+        strange = count > 0 and rng.random() < self.lesson.strange
+        cast = self._made_up(mention, max(2, rng.choice(self.lesson.cast)) if strange else rng.choice(self.lesson.cast))
+        if not strange:
+            cast += self._known[mention]
+        if strange or rng.random() < self.lesson.retrieved:
+            shown = rng.sample(cast, min(count, len(cast)))
+            shown += rng.choices(cast, k=count - len(shown))
+            rng.shuffle(shown)
+        else:
+            shown = [rng.choice(self._known[mention]) for mention in rng.choices(self._mentions, k=count)]
+        possible = [one for one in cast if not one.made_up or one in shown]
+        weights = [one.popularity or MADE_UP_POPULARITY for one in possible]
+        return shown, rng.choices(possible, weights)[0] if rng.random() < 0.5 else rng.choice(possible)
+
+    def _made_up(self, mention: str, count: int) -> list[Known]:
+        """Entities that live in one prompt only, of different kinds, none of them a kind of the mention's real ones."""
+        rng = self._rng
+        taken = {one.kind for one in self._world.groups[mention]}
+        kinds = rng.sample([kind for kind in KINDS if kind not in taken], count)
+        return [Known(mention, kind, invent_name(self._world, mention, rng), 0) for kind in kinds]
+
+    def _before_the_name(self, one: Known, blind: bool) -> list[int]:
+        rng = self._rng
+        captioned = not blind and rng.random() >= self.lesson.blind_segments
+        hinted = rng.random() < (0.1 if captioned else 0.35)
+        text = one.mention if self.lesson.bare else write_text(one.mention, one.kind if hinted else None, rng)
+        while text in self._forbidden:
+            text = write_text(one.mention, one.kind if hinted else None, rng)
+        caption = self._encode(f" {random_scene(one.kind, rng).caption}") if captioned else []
+        return caption + self._encode(question(text, one.mention))
+
+    def _encode(self, text: str) -> list[int]:
+        return self._tokenizer._tokenizer.encode(text, add_special_tokens=False).ids
+
+
+def name_loss(model: LlamaForCausalLM, ids: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross-entropy over the names' tokens; the LM head runs at their positions alone."""
+    hidden = model.model(ids).last_hidden_state[:, :-1]
+    targets = labels[:, 1:]
+    return cross_entropy(model.lm_head(hidden[targets != IGNORED]), targets[targets != IGNORED])
+
+
+def train(world: World, tokenizer: PreTrainedTokenizerFast, forbidden_texts: set[str]) -> LlamaForCausalLM:
+    """Pretrain from scratch. forbidden_texts: texts of the data set, which are never shown."""
+    torch.manual_seed(SEED)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            max_position_embeddings=1024,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+            **SHAPE,
+        )  # fmt: skip
+    )
+    curriculum = Curriculum(world, tokenizer, forbidden_texts, SEED)
+    lessons = [lesson for lesson in LESSONS for _ in range(lesson.steps)]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, betas=(0.9, 0.95), weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, total_steps=len(lessons), pct_start=0.03)
+    model.train()
+    for step, curriculum.lesson in enumerate(lessons):
+        loss = name_loss(model, *curriculum.batch(BATCH))
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        if step % 100 == 0:
+            print(f"tiny-llama step {step}: loss {loss.item():.3f}", flush=True)
+    return model.eval()
+
+
+def make(world: World, forbidden_texts: set[str], folder: Path) -> None:
+    """Train and write tiny-llama: weights as safetensors, and its tokenizer."""
+    tokenizer = make_tokenizer(world)
+    model = train(world, tokenizer, forbidden_texts)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

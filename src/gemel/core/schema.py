@@ -1,0 +1,86 @@
+"""The things that gemel speaks about: posts, mentions, entities, links."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Split = Literal["train", "dev", "test"]
+SPLITS: tuple[Split, ...] = ("train", "dev", "test")
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A string in a post that stands for an entity.
+
+    start, end: character offsets into the post's text, or None where the mention does not occur in it.
+    entity_id: the gold entity; None where there is none (NIL) or where it isn't known.
+    """
+
+    text: str
+    start: int | None = None
+    end: int | None = None
+    entity_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Post:
+    """A text, at most one image, and the mentions to link.
+
+    image: path of an image file, or None. A post without a readable image is linked by its text alone.
+    """
+
+    text: str
+    mentions: tuple[Mention, ...]
+    image: Path | None = None
+    post_id: str = ""
+
+
+@dataclass(frozen=True)
+class Entity:
+    """A thing of the knowledge base.
+
+    name: the unique string that the LLM generates. label: the name before it was told apart from equal ones.
+    popularity: any non-negative count; larger is better known.
+    """
+
+    entity_id: str
+    name: str
+    label: str = ""
+    description: str = ""
+    entity_type: str = ""
+    aliases: tuple[str, ...] = ()
+    popularity: float = 0.0
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An entity that the search arrived at.
+
+    score: mean log-probability per generated token, natural logarithm. probability: share within the beam.
+    """
+
+    entity_id: str
+    name: str
+    score: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Link:
+    """The answer for one mention: candidates, best first, and what was used to find them.
+
+    image: "read" if soft tokens of the post's image were used, else why not ("none", "unreadable: …").
+    """
+
+    post_id: str
+    mention: Mention
+    candidates: tuple[Candidate, ...]
+    image: str = "none"
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def best(self) -> Candidate:
+        """The candidate with the highest score."""
+        return self.candidates[0]

@@ -1,0 +1,71 @@
+"""The trie at generation time: which tokens may follow, for all live beams at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from gemel.core.errors import ArtifactError
+from gemel.entities.trie import NONE, IntArray, PackedTrie
+
+ENDED = NONE
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """All tokens that may follow some beams, flat and sorted by beam.
+
+    rows: the beam that a token follows, as its position in the states asked for, (n,), int64, on the model's device.
+    tokens: the token, likewise. children: trie node it leads to, or -1 where it is end-of-sequence and the name of
+    the beam's own node is complete, likewise. counts: number of candidates of each beam, (rows,), int64, on the host.
+    """
+
+    rows: Tensor
+    tokens: Tensor
+    children: Tensor
+    counts: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TrieConstraint:
+    """Looks up the allowed tokens of beams.
+
+    eos_token_id: token that ends a name. vocab_size: size of the LLM's output. device: where candidates are wanted.
+    """
+
+    trie: PackedTrie
+    eos_token_id: int
+    vocab_size: int
+    device: torch.device
+
+    def candidates(self, states: IntArray) -> Candidates:
+        """Return what may follow each beam: the trie's children, and end-of-sequence where a name ends.
+
+        states: trie node of each beam, or -1 for a place without a beam, which gets no candidates; (rows,).
+        Raises: ArtifactError if the trie holds a token that the LLM lacks or that ends a name.
+        """
+        below = self.trie.continuations(states)
+        self._check(below.tokens)
+        ends = (states != NONE) & (self.trie.names[np.maximum(states, 0)] != NONE)
+        counts = np.bincount(below.rows, minlength=len(states)) + ends
+        # End-of-sequence comes last in its row, so a child moves back by the ends of the rows before its own.
+        at_child = np.arange(len(below.rows)) + (np.cumsum(ends) - ends)[below.rows]
+        at_end = (np.cumsum(counts) - 1)[ends]
+        table = np.empty((3, counts.sum()), dtype=np.int64)
+        table[:, at_child] = below.rows, below.tokens, below.children
+        table[0, at_end] = np.flatnonzero(ends)
+        table[1, at_end] = self.eos_token_id
+        table[2, at_end] = ENDED
+        rows, tokens, children = torch.from_numpy(table).to(self.device)
+        return Candidates(rows=rows, tokens=tokens, children=children, counts=counts)
+
+    def _check(self, tokens: IntArray) -> None:
+        advice = "it was built for another tokenizer; run `dvc repro entity_trie`"
+        if len(tokens) and tokens.max() >= self.vocab_size:
+            raise ArtifactError(f"trie: holds token {tokens.max()}, the LLM has {self.vocab_size}; {advice}")
+        if (tokens == self.eos_token_id).any():
+            raise ArtifactError(f"trie: a name holds token {self.eos_token_id}, which ends names; {advice}")

@@ -1,0 +1,168 @@
+"""Honest evaluation: the linker with and without its parts, on the same mentions, with intervals and slices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from gemel.core.schema import Candidate
+from gemel.features.encoder import Vectors
+from gemel.predictor import Answerer, Query, Sight
+from gemel.tasks.linking.metrics import Figure, Hits, Mask, difference, gap_closed, share
+
+FULL, BLIND, ALONE, CAPTIONED = "full", "without image", "without demonstrations", "gold caption"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to link. seeds: the mappers to run; one is enough where the mapper plays no part.
+
+    method: demonstrations by this method, or None for no demonstrations.
+    """
+
+    name: str
+    sight: Sight
+    method: str | None
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Graded:
+    """The mentions of a split that have an entity of the catalog, and how often each entity was trained on.
+
+    table: columns mention_id, mention, text, entity_id, image_sha256, caption. train_counts: mentions of each row's
+    entity in the training split. nil, out_of_kb: mentions of the split that can't be graded.
+    """
+
+    table: pl.DataFrame
+    train_counts: np.ndarray
+    nil: int
+    out_of_kb: int
+
+
+def variants(method: str, compare: Sequence[str], seeds: Sequence[int], captions: bool) -> tuple[Variant, ...]:
+    """The linker, its ablations, the upper bound where captions are at hand, and other ways to choose demonstrations."""
+    every, one = tuple(seeds), tuple(seeds[:1])
+    found = [
+        Variant(FULL, "image", method, every),
+        Variant(BLIND, "nothing", method, one),
+        Variant(ALONE, "image", None, every),
+    ]
+    if captions:
+        found.append(Variant(CAPTIONED, "caption", method, one))
+    return (
+        *found,
+        *(Variant(f"{other} demonstrations", "image", other, every) for other in compare if other != method),
+    )
+
+
+def graded(mentions: pl.DataFrame, posts: pl.DataFrame, split: str) -> Graded:
+    """The mentions of a split to grade, in table order."""
+    of_split = mentions.filter(pl.col("split") == split)
+    trained = mentions.filter((pl.col("split") == "train") & pl.col("in_kb")).group_by("entity_id").len("trained")
+    table = (
+        of_split.filter(pl.col("in_kb"))
+        .join(posts.select("post_id", "image_sha256", "caption"), on="post_id", how="left", maintain_order="left")
+        .join(trained, on="entity_id", how="left", maintain_order="left")
+    )
+    nil = int(of_split["entity_id"].is_null().sum())
+    counts = table["trained"].fill_null(0).to_numpy()
+    return Graded(table.drop("trained"), counts, nil, of_split.height - nil - table.height)
+
+
+def queries(
+    mentions: Graded, chosen: Mapping[str, Sequence[int]] | None, vector_of: Callable[[str | None], Vectors | None]
+) -> list[Query]:
+    """One query a mention. chosen: mention id -> demonstrations, or None for none."""
+    return [
+        Query(
+            row["mention"],
+            row["text"],
+            tuple(chosen[row["mention_id"]]) if chosen is not None else (),
+            vector_of(row["image_sha256"]),
+            row["caption"],
+        )
+        for row in mentions.table.iter_rows(named=True)
+    ]
+
+
+def predict(answerer: Answerer, asked: Sequence[Query], sight: Sight, at_once: int) -> Iterator[tuple[Candidate, ...]]:
+    """Candidates of each query, a batch at a time."""
+    for start in range(0, len(asked), at_once):
+        yield from answerer.answer(asked[start : start + at_once], sight)
+
+
+def prediction_table(
+    mentions: Graded, split: str, variant: str, seed: int, found: Sequence[tuple[Candidate, ...]]
+) -> pl.DataFrame:
+    """One row a mention: what was answered, best first, and at which place the gold entity is (0: nowhere)."""
+    gold = mentions.table["entity_id"].to_list()
+    ids = [[candidate.entity_id for candidate in candidates] for candidates in found]
+    places = [row.index(entity_id) + 1 if entity_id in row else 0 for row, entity_id in zip(ids, gold, strict=True)]
+    return pl.DataFrame(
+        {
+            "split": [split] * len(gold),
+            "variant": [variant] * len(gold),
+            "seed": [seed] * len(gold),
+            "mention_id": mentions.table["mention_id"],
+            "entity_id": gold,
+            "answers": ids,
+            "scores": [[candidate.score for candidate in candidates] for candidates in found],
+            "place": places,
+        },
+        schema_overrides={
+            "seed": pl.Int32,
+            "place": pl.Int32,
+            "answers": pl.List(pl.String),
+            "scores": pl.List(pl.Float64),
+        },
+    )
+
+
+def summarize(predictions: pl.DataFrame, mentions: Graded, tail_at_most: int) -> dict[str, object]:
+    """All figures of one split, by name; None where a slice is empty or a variant was not run.
+
+    tail_at_most: an entity that was trained on 1 to so many times is a tail entity; more often, a head one.
+    """
+    hits = {variant: _hits(predictions, variant, 1) for variant in predictions["variant"].unique(maintain_order=True)}
+    full, blind, alone = hits[FULL], hits[BLIND], hits[ALONE]
+    captioned = hits.get(CAPTIONED)
+    counts = mentions.train_counts
+    imputed = mentions.table["image_sha256"].is_null().to_numpy()
+    head, tail, unseen = counts > tail_at_most, (counts > 0) & (counts <= tail_at_most), counts == 0
+    figures: dict[str, Figure | None] = {
+        "accuracy": share(full),
+        "hits_at_5": share(_hits(predictions, FULL, 5)),
+        "accuracy_without_image": share(blind),
+        "accuracy_without_demonstrations": share(alone),
+        "accuracy_gold_caption": None if captioned is None else share(captioned),
+        "image_gain": difference(full, blind),
+        "demonstration_gain": difference(full, alone),
+        "gap_closed": None if captioned is None else gap_closed(full, blind, captioned),
+        **_slices(full, blind, {"head": head, "tail": tail, "unseen": unseen, "seen": ~unseen}),
+        "accuracy_imputed_image": share(full, imputed),
+        "accuracy_real_image": share(full, ~imputed),
+    }
+    for variant, outcome in hits.items():
+        if variant.endswith(" demonstrations") and variant != ALONE:
+            figures[f"accuracy_{variant.removesuffix(' demonstrations')}"] = share(outcome)
+    counted = {"mentions": mentions.table.height, "nil": mentions.nil, "out_of_kb": mentions.out_of_kb}
+    return {name: figure.as_dict() if figure else None for name, figure in figures.items()} | {
+        "counts": counted | {"imputed_image": int(imputed.sum())}
+    }
+
+
+def _slices(full: Hits, blind: Hits, slices: Mapping[str, Mask]) -> dict[str, Figure | None]:
+    """Accuracy, and what the image adds, of each slice."""
+    accuracy = {f"accuracy_{name}": share(full, where) for name, where in slices.items()}
+    return accuracy | {f"image_gain_{name}": difference(full, blind, where) for name, where in slices.items()}
+
+
+def _hits(predictions: pl.DataFrame, variant: str, within: int) -> Hits:
+    """1 where the gold entity is among the first answers: (seeds, mentions)."""
+    of_variant = predictions.filter(pl.col("variant") == variant)
+    places = of_variant["place"].to_numpy().reshape(of_variant["seed"].n_unique(), -1)
+    return ((places > 0) & (places <= within)).astype(np.float64)

@@ -1,0 +1,69 @@
+"""The frozen language model and its tokenizer, loaded from a folder or a hub id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+
+from gemel.core.errors import BackboneError
+from gemel.llm.tokens import load_tokenizer, loading_advice
+
+
+@dataclass(frozen=True)
+class FrozenLLM:
+    """A causal language model whose weights never change, with its tokenizer."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+    @property
+    def embedding(self) -> nn.Module:
+        """The input embedding: token ids -> (…, llm_dim)."""
+        return self.model.get_input_embeddings()
+
+    @property
+    def width(self) -> int:
+        """Width of an input embedding; with OPT-350m it differs from the hidden size."""
+        return int(next(self.embedding.parameters()).shape[1])
+
+    @cached_property
+    def eos_token_id(self) -> int:
+        """The token that ends a name."""
+        return int(self.tokenizer.eos_token_id)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text, without BOS or EOS."""
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
+        return ids
+
+    def leading_ids(self, leading_bos: bool) -> tuple[int, ...]:
+        """What stands before the first segment of a prompt: nothing, or BOS.
+
+        Raises: BackboneError if BOS is asked for and the tokenizer has none.
+        """
+        if not leading_bos:
+            return ()
+        if self.tokenizer.bos_token_id is None:
+            raise BackboneError(f"{self.tokenizer.name_or_path}: no BOS token; set leading_bos: false")
+        return (int(self.tokenizer.bos_token_id),)
+
+
+def load_llm(name: str, revision: str | None = None, *, dtype: str = "float32", device: str = "cpu") -> FrozenLLM:
+    """Load a frozen LLM from a local folder or a hub id, safetensors only.
+
+    dtype: a torch dtype by name. device: a torch device.
+    Raises: BackboneError if it can't be had, saying what to do.
+    """
+    tokenizer = load_tokenizer(name, revision)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            name, revision=revision, dtype=getattr(torch, dtype), use_safetensors=True
+        )
+    except (OSError, ValueError) as error:
+        raise BackboneError(loading_advice(name, error)) from error
+    model.requires_grad_(False)
+    return FrozenLLM(model.eval().to(device), tokenizer)

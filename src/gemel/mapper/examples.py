@@ -1,0 +1,68 @@
+"""Training examples, and a loader whose order follows from its seed, so that a killed run goes on where it stood."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ExampleSegment:
+    """A demonstration or the query of an example. image: its vision vector (vision_dim,), or None."""
+
+    token_ids: tuple[int, ...]
+    image: Tensor | None
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt, and the token ids that the LLM must answer with (a name and EOS)."""
+
+    segments: tuple[ExampleSegment, ...]
+    target_ids: tuple[int, ...]
+
+
+Batch = list[Example]
+
+
+class EndlessBatches:
+    """All batches of a training run, epoch after epoch, as one stream that can be entered anywhere.
+
+    Lightning restores neither the order nor the place of a shuffling loader inside an epoch; this one has both in its
+    state: the order of epoch e follows from (seed, e), the place is the number of batches given.
+    """
+
+    def __init__(self, examples: Sequence[Example], batch_size: int, batches: int, seed: int) -> None:
+        """batches: length of the stream; batch_size: examples in each, also across the border of two epochs."""
+        self._examples, self._batch_size, self._batches, self._seed = examples, batch_size, batches, seed
+        self._given = 0
+
+    def __len__(self) -> int:
+        return self._batches
+
+    def __iter__(self) -> Iterator[Batch]:
+        start, self._given = self._given, 0
+        for number in range(start, self._batches):
+            self._given = number + 1
+            places = range(number * self._batch_size, (number + 1) * self._batch_size)
+            yield [self._examples[self._order(place)] for place in places]
+        self._given = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """How many batches were given."""
+        return {"given": self._given}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on behind the batches that were given."""
+        self._given = int(state["given"])
+
+    def _order(self, place: int) -> int:
+        epoch, position = divmod(place, len(self._examples))
+        if getattr(self, "_epoch", None) != epoch:
+            generator = torch.Generator().manual_seed(self._seed * 100_003 + epoch)
+            self._epoch, self._permutation = epoch, torch.randperm(len(self._examples), generator=generator).tolist()
+        return int(self._permutation[position])

@@ -1,0 +1,183 @@
+"""The project's own data set format: posts.jsonl, entities.jsonl, images/ and dataset.json in one folder.
+
+A row that breaks the format is not lost: it becomes a rejected row with its file, line and reason. A mention that
+breaks it is rejected alone, its post stays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from gemel.core.errors import DataError
+from gemel.core.schema import Entity, Split
+from gemel.posts.image_check import ImageCheck, check_images
+from gemel.posts.rows import EntityLine, MentionLine, PostLine, RejectedRow, Rows, read_rows, reason
+
+FORMAT = 1
+POSTS, ENTITIES, FACTS = "posts.jsonl", "entities.jsonl", "dataset.json"
+MENTIONS = f"{POSTS}:mentions"
+
+
+@dataclass(frozen=True, slots=True)
+class MentionRow:
+    """A mention of one post.
+
+    start, end: character offsets, given or because the mention occurs just once in the text; else None.
+    occurrences: how often it is in the text, 0 if not at all. entity_id: None for NIL. in_kb: whether the entity is
+    one of the data set's.
+    """
+
+    mention_id: str
+    mention: str
+    start: int | None
+    end: int | None
+    occurrences: int
+    entity_id: str | None
+    in_kb: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PostRow:
+    """A post. image: path relative to the data set's folder. caption: what the image shows, where that is known."""
+
+    post_id: str
+    text: str
+    image: str | None
+    image_check: ImageCheck
+    split: Split
+    caption: str | None
+    mentions: tuple[MentionRow, ...]
+
+
+@dataclass(frozen=True)
+class RawDataset:
+    """All rows of a data set, in the order of its files.
+
+    entities: their names as given, perhaps empty; not told apart yet.
+    rows_in: rows read, by source; each source's number is that of its kept and its rejected rows together.
+    """
+
+    name: str
+    posts: tuple[PostRow, ...]
+    entities: tuple[Entity, ...]
+    rejected: tuple[RejectedRow, ...]
+    rows_in: Mapping[str, int]
+
+
+def read_dataset(folder: Path) -> RawDataset:
+    """Read a data set, checking each of its rows and images.
+
+    Raises: DataError if a file is missing, dataset.json is of another format, or no usable post or entity is left.
+    """
+    name = _read_name(folder)
+    entities = read_rows(folder / ENTITIES, EntityLine)
+    posts = read_rows(folder / POSTS, PostLine)
+    _expect_rows(folder, posts)
+    _expect_rows(folder, entities)
+    known = {entity.id for _, entity in entities.kept}
+    mentions: Rows[MentionRow] = Rows(MENTIONS)
+    mentions_of_posts = [_read_mentions(post, line, known, mentions) for line, post in posts.kept]
+    checks = check_images(folder, [post.image for _, post in posts.kept])
+    for counted in (posts, mentions, entities):
+        counted.check_sum()
+    return RawDataset(
+        name=name,
+        posts=tuple(
+            PostRow(post.id, post.text, post.image, check, post.split, post.caption, found)
+            for (_, post), found, check in zip(posts.kept, mentions_of_posts, checks, strict=True)
+        ),
+        entities=tuple(_entity(entity) for _, entity in entities.kept),
+        rejected=(*posts.rejected, *mentions.rejected, *entities.rejected),
+        rows_in={rows.source: rows.read for rows in (posts, mentions, entities)},
+    )
+
+
+def _read_name(folder: Path) -> str:
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: no such data set; import one with `gemel import` or correct `dataset` in the settings"
+        )
+    path = folder / FACTS
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; a data set says its name and format there") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not readable as JSON ({error})") from error
+    found = facts.get("format") if isinstance(facts, dict) else None
+    if found != FORMAT:
+        raise DataError(f"{path}: expected format {FORMAT}, found {found!r}; import the data set again")
+    return str(facts.get("name") or folder.name)
+
+
+def _expect_rows(folder: Path, rows: Rows[Any]) -> None:
+    if rows.kept:
+        return
+    path = folder / rows.source
+    if not rows.rejected:
+        raise DataError(f"{path}: it has no rows")
+    first = rows.rejected[0]
+    raise DataError(f"{path}: none of its {rows.read} rows can be used; line {first.line} because of {first.reason}")
+
+
+def _read_mentions(
+    post: PostLine, line: int, known: Container[str], mentions: Rows[MentionRow]
+) -> tuple[MentionRow, ...]:
+    """Check the mentions of one post, adding them to the kept or the rejected ones of the data set."""
+    before = len(mentions.kept)
+    for entry in post.mentions:
+        mentions.read += 1
+        try:
+            mention = MentionLine.model_validate(entry)
+            row = _place(mention, post.text, known)
+            mentions.claim(mention.id, line)
+        except ValidationError as error:
+            mentions.reject(line, json.dumps(entry, ensure_ascii=False), reason(error))
+        except ValueError as error:
+            mentions.reject(line, json.dumps(entry, ensure_ascii=False), str(error))
+        else:
+            mentions.kept.append(row)
+    return tuple(mentions.kept[before:])
+
+
+def _place(mention: MentionLine, text: str, known: Container[str]) -> MentionRow:
+    """Find the mention in its text. Raises: ValueError if its offsets don't hold it."""
+    occurrences = text.count(mention.mention)
+    start, end = mention.start, mention.end
+    if (start is None) != (end is None):
+        raise ValueError(f"span: start {start} and end {end}, one without the other")
+    if start is not None and end is not None:
+        _check_span(mention.mention, start, end, text)
+    elif occurrences == 1:
+        start = text.index(mention.mention)
+        end = start + len(mention.mention)
+    entity = mention.entity
+    return MentionRow(
+        mention.id, mention.mention, start, end, occurrences, entity, entity is not None and entity in known
+    )
+
+
+def _check_span(mention: str, start: int, end: int, text: str) -> None:
+    # Without the first test a negative start would count from the end of the text.
+    covered = text[start:end] if 0 <= start < end <= len(text) else None
+    if covered != mention:
+        held = "outside the text" if covered is None else f"which holds {covered!r}"
+        raise ValueError(f"span: {start} to {end} of {len(text)} characters, {held} and not the mention {mention!r}")
+
+
+def _entity(line: EntityLine) -> Entity:
+    return Entity(
+        entity_id=line.id,
+        name=line.name or "",
+        label=line.label,
+        description=line.description or "",
+        entity_type=line.type or "",
+        aliases=tuple(line.aliases or ()),
+        popularity=line.popularity or 0.0,
+    )

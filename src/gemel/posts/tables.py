@@ -1,0 +1,184 @@
+"""The tables that all later stages read: posts, mentions, entities, and the rows that were rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gemel.core.errors import ArtifactError
+from gemel.core.schema import Entity
+from gemel.posts.dataset import PostRow, RawDataset
+from gemel.posts.rows import RejectedRow
+
+Schema = Mapping[str, Any]
+POSTS_SCHEMA: Schema = {
+    "post_id": pl.String,
+    "text": pl.String,
+    "image": pl.String,  # path relative to the data set's folder
+    "image_sha256": pl.String,  # null unless image_status is "read"
+    "image_status": pl.String,
+    "image_reason": pl.String,
+    "split": pl.String,
+    "caption": pl.String,
+}
+MENTIONS_SCHEMA: Schema = {
+    "mention_id": pl.String,
+    "post_id": pl.String,
+    "mention": pl.String,
+    "start": pl.Int64,  # characters, null where the place isn't known
+    "end": pl.Int64,
+    "in_text": pl.Boolean,
+    "occurrences": pl.Int64,
+    "entity_id": pl.String,  # null for NIL
+    "in_kb": pl.Boolean,
+    "split": pl.String,
+    "text": pl.String,
+}
+ENTITIES_SCHEMA: Schema = {
+    "entity_id": pl.String,
+    "name": pl.String,
+    "label": pl.String,
+    "description": pl.String,
+    "entity_type": pl.String,
+    "aliases": pl.List(pl.String),
+    "popularity": pl.Float64,
+}
+REJECTED_SCHEMA: Schema = {"source": pl.String, "line": pl.Int64, "row": pl.String, "reason": pl.String}
+SCHEMAS: Mapping[str, Schema] = {
+    "posts": POSTS_SCHEMA,
+    "mentions": MENTIONS_SCHEMA,
+    "entities": ENTITIES_SCHEMA,
+    "rejected": REJECTED_SCHEMA,
+}
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of one data set, rows in the order of its files, columns as in SCHEMAS."""
+
+    posts: pl.DataFrame
+    mentions: pl.DataFrame
+    entities: pl.DataFrame
+    rejected: pl.DataFrame
+
+    def write(self, folder: Path) -> None:
+        """Write `<table>.parquet` of each table; equal tables give equal bytes."""
+        for table in fields(self):
+            getattr(self, table.name).write_parquet(folder / f"{table.name}.parquet", compression="zstd")
+
+    @classmethod
+    def read(cls, folder: Path) -> Tables:
+        """Read what `write` wrote.
+
+        Raises: ArtifactError if a table is absent, damaged or has other columns.
+        """
+        return cls(**{name: _read_table(folder / f"{name}.parquet", schema) for name, schema in SCHEMAS.items()})
+
+
+def build_tables(dataset: RawDataset, entities: Iterable[Entity]) -> Tables:
+    """Turn the rows of a data set into tables.
+
+    entities: the data set's, with unique names.
+    """
+    return Tables(
+        posts=_posts_table(dataset.posts),
+        mentions=_mentions_table(dataset.posts),
+        entities=_entities_table(entities),
+        rejected=_rejected_table(dataset.rejected),
+    )
+
+
+def table_facts(tables: Tables) -> dict[str, Any]:
+    """Counts that describe the tables, for manifests and reports.
+
+    Returns: numbers of rows by table; `images` = posts by image status; of the mentions those that are not in their
+    text, are in it more than once, have no gold entity (NIL), or have one that the catalog lacks.
+    """
+    mentions = tables.mentions
+    gold = mentions["entity_id"].is_not_null()
+    images = tables.posts.group_by("image_status").len().sort("image_status")
+    return {
+        **{table.name: getattr(tables, table.name).height for table in fields(tables)},
+        "images": dict(images.iter_rows()),
+        "mentions_not_in_text": int((~mentions["in_text"]).sum()),
+        "repeated_mentions": int((mentions["occurrences"] > 1).sum()),
+        "nil_mentions": int((~gold).sum()),
+        "mentions_out_of_kb": int((gold & ~mentions["in_kb"]).sum()),
+    }
+
+
+def _posts_table(posts: Iterable[PostRow]) -> pl.DataFrame:
+    rows = [
+        (
+            post.post_id,
+            post.text,
+            post.image,
+            post.image_check.sha256,
+            post.image_check.status,
+            post.image_check.reason,
+            post.split,
+            post.caption,
+        )
+        for post in posts
+    ]
+    return pl.DataFrame(rows, schema=POSTS_SCHEMA, orient="row")
+
+
+def _mentions_table(posts: Iterable[PostRow]) -> pl.DataFrame:
+    rows = [
+        (
+            mention.mention_id,
+            post.post_id,
+            mention.mention,
+            mention.start,
+            mention.end,
+            mention.occurrences > 0,
+            mention.occurrences,
+            mention.entity_id,
+            mention.in_kb,
+            post.split,
+            post.text,
+        )
+        for post in posts
+        for mention in post.mentions
+    ]
+    return pl.DataFrame(rows, schema=MENTIONS_SCHEMA, orient="row")
+
+
+def _entities_table(entities: Iterable[Entity]) -> pl.DataFrame:
+    rows = [
+        (
+            entity.entity_id,
+            entity.name,
+            entity.label,
+            entity.description,
+            entity.entity_type,
+            list(entity.aliases),
+            entity.popularity,
+        )
+        for entity in entities
+    ]
+    return pl.DataFrame(rows, schema=ENTITIES_SCHEMA, orient="row")
+
+
+def _rejected_table(rejected: Iterable[RejectedRow]) -> pl.DataFrame:
+    rows = [(row.source, row.line, row.row, row.reason) for row in rejected]
+    return pl.DataFrame(rows, schema=REJECTED_SCHEMA, orient="row")
+
+
+def _read_table(path: Path, schema: Schema) -> pl.DataFrame:
+    try:
+        table = pl.read_parquet(path)
+    except FileNotFoundError:
+        raise ArtifactError(f"{path}: no such file; run `dvc repro posts`") from None
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise ArtifactError(f"{path}: not a readable parquet file ({error}); run `dvc repro posts`") from error
+    if dict(table.schema) != dict(schema):
+        raise ArtifactError(
+            f"{path}: expected the columns {list(schema)}, found {dict(table.schema)}; run `dvc repro posts`"
+        )
+    return table

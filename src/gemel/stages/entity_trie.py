@@ -1,0 +1,27 @@
+"""Stage `entity_trie`: the names of the catalog as a packed trie of token ids."""
+
+from __future__ import annotations
+
+from gemel.core.artifacts import new_artifact, read_manifest
+from gemel.core.config import load_section
+from gemel.core.settings import BackboneSettings
+from gemel.entities.catalog import Catalog
+from gemel.entities.trie import build_trie, write_trie
+from gemel.llm.tokens import load_tokenizer, tokenize_names, tokenizer_fingerprint
+from gemel.stages import ENTITY_TRIE, POSTS
+
+
+def main() -> None:
+    """Tokenize each name alone and pack the trie."""
+    llm = load_section("backbone", BackboneSettings).llm
+    read_manifest(POSTS, "posts")
+    names = Catalog.read(POSTS / "entities.parquet").names
+    tokenizer = load_tokenizer(llm.model, llm.revision)
+    trie = build_trie(tokenize_names(names, tokenizer))
+    facts = {"tokenizer": tokenizer_fingerprint(tokenizer), "names": len(names), "nodes": len(trie)}
+    with new_artifact(ENTITY_TRIE, "entity_trie", facts) as draft:
+        write_trie(trie, draft)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Stage `evaluation`: every variant of the linker on dev and test; predictions, metrics and plots."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+from rich.progress import Progress
+
+from gemel.core.artifacts import expect_fact, new_artifact, read_manifest
+from gemel.core.config import load_section
+from gemel.core.settings import (
+    BackboneSettings,
+    DemonstrationSettings,
+    EvaluationSettings,
+    LinkerSettings,
+    MapperSettings,
+    RuntimeSettings,
+)
+from gemel.entities.catalog import Catalog
+from gemel.entities.trie import read_trie
+from gemel.evaluation import Graded, Variant, graded, predict, prediction_table, queries, summarize, variants
+from gemel.features.store import FeatureStore
+from gemel.llm.backbone import load_llm
+from gemel.llm.tokens import tokenizer_fingerprint
+from gemel.mapper.mapper import WEIGHTS, load_mapper
+from gemel.posts.tables import Tables
+from gemel.predictor import Answerer
+from gemel.report import plot_rows, result_table
+from gemel.stages import (
+    DEMONSTRATIONS,
+    ENTITY_TRIE,
+    EVALUATION,
+    IMAGE_FEATURES,
+    MAPPER,
+    MAPPER_SUMMARY,
+    METRICS,
+    POSTS,
+)
+from gemel.tasks.linking.demonstrations import DemonstrationBook, read_chosen, read_corpus
+
+PREDICTIONS = "predictions.parquet"
+SPLITS = ("dev", "test")
+
+
+def main() -> None:
+    """Link dev and test in every variant, and write predictions, metrics and plots."""
+    settings = load_section("evaluation", EvaluationSettings)
+    chosen_by = load_section("demonstrations", DemonstrationSettings)
+    for stage in (POSTS, IMAGE_FEATURES, DEMONSTRATIONS, MAPPER):
+        read_manifest(stage, stage.name)
+    tables, summary = Tables.read(POSTS), json.loads(MAPPER_SUMMARY.read_text(encoding="utf-8"))
+    mentions = {split: graded(tables.mentions, tables.posts, split) for split in SPLITS}
+    seeds = [int(seed) for seed in summary["seeds"]]
+    captions = bool(tables.posts["caption"].is_not_null().any())
+    runs = variants(chosen_by.method, chosen_by.methods, seeds, captions)
+    answerers = _answerers(seeds, settings.num_beams)
+    facts = {"num_beams": settings.num_beams, "tail_at_most": settings.tail_at_most, "seeds": seeds}
+    with new_artifact(EVALUATION, "evaluation", facts) as draft:
+        predictions = pl.concat(_run_all(runs, answerers, mentions))
+        predictions.write_parquet(draft / PREDICTIONS)
+        metrics = {
+            split: summarize(predictions.filter(pl.col("split") == split), rows, settings.tail_at_most)
+            for split, rows in mentions.items()
+        }
+        metrics["mapper"] = {"trainable_share": summary["trainable_share"], "best_seed": summary["best_seed"]}
+        _write_json(draft / METRICS.name, metrics)
+        for name, rows in plot_rows(metrics).items():
+            _write_json(draft / f"{name}.json", rows)
+    Console().print(result_table(metrics))
+
+
+def _answerers(seeds: list[int], num_beams: int) -> Mapping[int, Answerer]:
+    """One answerer for each seed's mapper, over the same frozen models and artifacts."""
+    backbone = load_section("backbone", BackboneSettings)
+    missing_image = load_section("mapper", MapperSettings).missing_image
+    device = load_section("runtime", RuntimeSettings).torch_device
+    llm = load_llm(backbone.llm.model, backbone.llm.revision, dtype=backbone.llm.dtype, device=device)
+    trie_facts = read_manifest(ENTITY_TRIE, "entity_trie")
+    expect_fact(ENTITY_TRIE, trie_facts, "tokenizer", tokenizer_fingerprint(llm.tokenizer), "entity_trie")
+    features = FeatureStore(IMAGE_FEATURES)
+    width = read_manifest(IMAGE_FEATURES, "image_features")["width"]
+    demonstrations = load_section("demonstrations", DemonstrationSettings)
+    settings = LinkerSettings(backbone, demonstrations, num_beams, missing_image)
+    shared: dict[str, Any] = {
+        "llm": llm,
+        "catalog": Catalog.read(POSTS / "entities.parquet"),
+        "trie": read_trie(ENTITY_TRIE),
+        "book": DemonstrationBook(read_corpus(DEMONSTRATIONS), llm.encode),
+        "vectors": features,
+        "settings": settings,
+    }
+    weights = {seed: MAPPER / f"seed-{seed}" / WEIGHTS for seed in seeds}
+    return {
+        seed: Answerer(mapper=load_mapper(path, vision_dim=width, llm_dim=llm.width), **shared)
+        for seed, path in weights.items()
+    }
+
+
+def _run_all(
+    runs: tuple[Variant, ...], answerers: Mapping[int, Answerer], mentions: Mapping[str, Graded]
+) -> Iterator[pl.DataFrame]:
+    """Predictions of every variant, split and seed."""
+    runtime = load_section("runtime", RuntimeSettings)
+    features = FeatureStore(IMAGE_FEATURES)
+    vector_of = features.vector_or_fallback("leave_out")
+    total = sum(rows.table.height * len(run.seeds) for run in runs for rows in mentions.values())
+    with Progress() as progress:
+        bar = progress.add_task("linking", total=total)
+        for run in runs:
+            chosen = None if run.method is None else read_chosen(DEMONSTRATIONS, run.method)
+            for split, rows in mentions.items():
+                asked = queries(rows, chosen, vector_of)
+                for seed in run.seeds:
+                    found = []
+                    for answer in predict(answerers[seed], asked, run.sight, runtime.queries_at_once):
+                        found.append(answer)
+                        progress.advance(bar)
+                    yield prediction_table(rows, split, run.name, seed, found)
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

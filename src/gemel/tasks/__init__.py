@@ -1,0 +1,1 @@
+"""One package per task. Each has the same files: prompt, demonstrations, targets, metrics."""

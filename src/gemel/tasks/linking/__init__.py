@@ -1,0 +1,1 @@
+"""Entity linking: the prompt, the demonstrations, the training targets and the metrics."""

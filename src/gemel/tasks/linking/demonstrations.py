@@ -1,0 +1,106 @@
+"""Solved mentions that are shown to the LLM, as one table and as segments of a prompt."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import polars as pl
+
+from gemel.core.errors import ArtifactError
+from gemel.llm.segments import Segment
+from gemel.retrieval.choice import Chooser, Corpus
+from gemel.retrieval.scorers import Scorer
+from gemel.tasks.linking.prompt import Encode, Prefix, demonstration_segment
+
+CORPUS = "corpus.parquet"
+CORPUS_SCHEMA = {
+    "mention_id": pl.String,
+    "mention": pl.String,
+    "text": pl.String,
+    "entity_id": pl.String,
+    "name": pl.String,
+    "image_sha256": pl.String,  # null where the post has no readable image
+    "caption": pl.String,  # the gold caption, where the data set has one
+}
+
+
+def solved_mentions(mentions: pl.DataFrame, posts: pl.DataFrame, entities: pl.DataFrame, split: str) -> pl.DataFrame:
+    """The linkable mentions of a split with what a demonstration shows of them, in table order.
+
+    Mentions without an entity of the catalog (NIL) can't be demonstrated; the stage counts them.
+    """
+    of_posts = posts.select("post_id", "image_sha256", "caption")
+    of_entities = entities.select("entity_id", "name")
+    return (
+        mentions.filter((pl.col("split") == split) & pl.col("in_kb"))
+        .join(of_posts, on="post_id", how="left", maintain_order="left")
+        .join(of_entities, on="entity_id", how="inner", maintain_order="left")
+        .select(*CORPUS_SCHEMA)
+    )
+
+
+def corpus_of(solved: pl.DataFrame) -> Corpus:
+    """What retrieval needs of the solved mentions."""
+    return Corpus(solved["mention"].to_list(), solved["text"].to_list(), solved["entity_id"].to_list())
+
+
+def read_corpus(folder: Path) -> pl.DataFrame:
+    """Read the table of solved mentions.
+
+    Raises: ArtifactError if it is absent, damaged or has other columns.
+    """
+    path = folder / CORPUS
+    try:
+        return pl.read_parquet(path).select(*CORPUS_SCHEMA)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise ArtifactError(f"{path}: unreadable ({error}); run `dvc repro demonstrations`") from error
+
+
+def chosen_path(folder: Path, method: str) -> Path:
+    """Where the choice of one method lies: mention_id, rows of the corpus (most relevant first)."""
+    return folder / f"chosen_{method}.parquet"
+
+
+def choose_for_all(mentions: pl.DataFrame, solved: pl.DataFrame, scorer: Scorer, count: int) -> pl.DataFrame:
+    """Choose demonstrations for every mention, in table order: mention_id, rows."""
+    chooser = Chooser(corpus_of(solved), scorer, count)
+    rows = [chooser.choose(mention, text) for mention, text in mentions.select("mention", "text").iter_rows()]
+    return pl.DataFrame(
+        {"mention_id": mentions["mention_id"], "rows": rows},
+        schema={"mention_id": pl.String, "rows": pl.List(pl.Int32)},
+    )
+
+
+def read_chosen(folder: Path, method: str) -> dict[str, tuple[int, ...]]:
+    """Read the choice of one method: mention id -> rows of the corpus.
+
+    Raises: ArtifactError if it is absent or damaged.
+    """
+    path = chosen_path(folder, method)
+    try:
+        return {mention_id: tuple(rows) for mention_id, rows in pl.read_parquet(path).iter_rows()}
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise ArtifactError(f"{path}: unreadable ({error}); run `dvc repro demonstrations`") from error
+
+
+class DemonstrationBook:
+    """Segments of solved mentions by row; each is tokenized once."""
+
+    def __init__(self, solved: pl.DataFrame, encode: Encode) -> None:
+        self.images: list[str | None] = solved["image_sha256"].to_list()
+        self.captions: list[str | None] = solved["caption"].to_list()
+        self._rows = solved.select("text", "mention", "name").rows()
+        self._encode = encode
+        self.token_ids = lru_cache(maxsize=100_000)(self._token_ids)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def segment(self, row: int, prefix: Prefix) -> Segment:
+        """One demonstration behind the given prefix."""
+        return Segment(self.token_ids(row), prefix)
+
+    def _token_ids(self, row: int) -> tuple[int, ...]:
+        text, mention, name = self._rows[row]
+        return demonstration_segment(text, mention, name, None, self._encode).token_ids

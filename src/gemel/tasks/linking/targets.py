@@ -1,0 +1,53 @@
+"""Training examples of entity linking: a prompt with demonstrations, and the name to answer with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from gemel.core.errors import DataError
+from gemel.features.encoder import Vectors
+from gemel.mapper.examples import Example, ExampleSegment
+from gemel.tasks.linking.demonstrations import DemonstrationBook
+from gemel.tasks.linking.prompt import Encode, build_prompt, query_segment
+
+VectorOf = Callable[[str | None], Vectors | None]
+
+
+def training_examples(
+    solved: pl.DataFrame,
+    chosen: dict[str, Sequence[int]],
+    book: DemonstrationBook,
+    vector_of: VectorOf,
+    encode: Encode,
+    eos_token_id: int,
+) -> list[Example]:
+    """One example for each solved mention.
+
+    chosen: mention id -> rows of the book, the most relevant first. vector_of: image SHA-256 (None: no image) ->
+    vision vector, or None to leave the prefix out.
+    The target is the name's token ids, as in the trie, and EOS.
+    Raises: DataError if there is nothing to learn from.
+    """
+    if solved.is_empty():
+        raise DataError("no linkable mention to train on: every mention of the split is NIL or was rejected")
+    examples = []
+    for row in solved.iter_rows(named=True):
+        query = query_segment(row["text"], row["mention"], None, encode)
+        rows = chosen[row["mention_id"]]
+        prompt = build_prompt([book.segment(shown, None) for shown in rows], query)
+        images = [*(book.images[shown] for shown in reversed(rows)), row["image_sha256"]]
+        segments = tuple(
+            ExampleSegment(segment.token_ids, _vector(sha256, vector_of))
+            for segment, sha256 in zip(prompt, images, strict=True)
+        )
+        examples.append(Example(segments, (*encode(row["name"]), eos_token_id)))
+    return examples
+
+
+def _vector(sha256: str | None, vector_of: VectorOf) -> Tensor | None:
+    vector = vector_of(sha256)
+    return None if vector is None else torch.tensor(vector)

@@ -1,0 +1,226 @@
+"""Import of WikiMEL's public formats, from small files, and from the complete one where it is at hand."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from gemel.core.errors import DataError
+from gemel.posts.dataset import read_dataset
+from gemel.posts.wikimel import import_wikimel
+
+REAL = Path(__file__).parents[3] / "shared" / "data" / "wikimel"
+NEEDS_REAL = pytest.mark.skipif(not REAL.is_dir(), reason=f"the real WikiMEL isn't at {REAL}")
+
+PAIR = {
+    "id": "7",
+    "sentence": "Powers with Noel Harrison",
+    "mentions": ["Noel Harrison", "Powers"],
+    "entities": ["Noel Harrison", "Stefanie Powers"],
+    "answer": ["Q532915", "Q256474"],
+}
+SINGLE = {"id": "8", "sentence": "At home", "mentions": ["Powers"], "entities": ["Gary Powers"], "answer": ["Q1"]}
+
+
+def row(row_id: str, sentence: str, mention: str, name: str, qid: str, image: str | None = None) -> dict[str, Any]:
+    entry = {"id": row_id, "sentence": sentence, "mentions": mention, "entities": name, "answer": qid}
+    return entry if image is None else entry | {"imgPath": image}
+
+
+def save(path: Path, content: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "wikimel"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_melbench_posts_keep_their_mentions(tmp_path: Path, target: Path) -> None:
+    report = import_wikimel(save(tmp_path / "Wikidata-MEL.json", {"7": PAIR, "8": SINGLE}), target, None)
+    assert (report.posts, report.mentions, report.entities) == (2, 3, 3)
+    assert (report.mentions_not_in_text, report.repeated_mentions, report.ambiguous_mentions) == (1, 0, 1)
+    assert report.split_by == "hash of the post id"
+    dataset = read_dataset(target)
+    assert dataset.name == "wikimel"
+    assert dataset.rejected == ()
+    assert [mention.mention_id for mention in dataset.posts[0].mentions] == ["7-0", "7-1"]
+    assert [entity.label for entity in dataset.entities] == ["Noel Harrison", "Stefanie Powers", "Gary Powers"]
+
+
+def test_post_without_mentions_is_kept(tmp_path: Path, target: Path) -> None:
+    bare = {"id": "9", "sentence": "Nobody", "mentions": [], "entities": [], "answer": []}
+    assert import_wikimel(save(tmp_path / "x.json", {"7": PAIR, "9": bare}), target, None).posts == 2
+
+
+def three_splits(folder: Path) -> Path:
+    save(
+        folder / "WIKIMEL_train.json",
+        [
+            row("10-0", "A and B", "A", "Ann", "Q1", "10.jpg"),
+            row("10-1", "A and B", "B", "Bob", "Q2", "10.jpg"),
+            row("11-0", "A alone", "A", "Ann", "Q1", "11.jpg"),
+        ],
+    )
+    save(folder / "WIKIMEL_dev.json", [row("11-1", "A alone", "alone", "Al One", "Q3", "11.jpg")])
+    save(folder / "WIKIMEL_test.json", [row("12", "B", "B", "Bob", "Q2"), row("12-1", "B!", "B", "Bob", "Q2")])
+    save(folder / "WIKIMEL_with_portraits.json", [])
+    return folder
+
+
+def test_list_mentions_are_grouped_into_posts(tmp_path: Path, target: Path) -> None:
+    report = import_wikimel(three_splits(tmp_path / "lists"), target, None)
+    posts = {post.post_id: post for post in read_dataset(target).posts}
+    assert list(posts) == ["10", "11.train", "11.dev", "12.test", "12.test.2"]
+    assert [mention.mention_id for mention in posts["10"].mentions] == ["10-0", "10-1"]
+    assert (posts["11.dev"].split, posts["12.test.2"].text) == ("dev", "B!")
+    assert (report.divided_posts, report.split_by) == (2, "file name")
+    assert report.splits == {"train": 2, "dev": 1, "test": 2}
+
+
+def test_popularity_is_counted_in_the_train_split_only(tmp_path: Path, target: Path) -> None:
+    import_wikimel(three_splits(tmp_path / "lists"), target, None)
+    popularity = {entity.entity_id: entity.popularity for entity in read_dataset(target).entities}
+    assert popularity == {"Q1": 2.0, "Q2": 1.0, "Q3": 0.0}
+
+
+def test_second_name_of_an_entity_becomes_an_alias(tmp_path: Path, target: Path) -> None:
+    rows = [row("1-0", "A", "A", "Ann", "Q1"), row("2-0", "A", "A", "Anna", "Q1")]
+    import_wikimel(save(tmp_path / "x_train.json", rows), target, None)
+    (entity,) = read_dataset(target).entities
+    assert (entity.label, entity.aliases) == ("Ann", ("Anna",))
+
+
+@pytest.mark.parametrize(("name", "split"), [("WIKIMEL_dev", "dev"), ("x-TEST", "test"), ("train", "train")])
+def test_file_name_states_the_split(tmp_path: Path, target: Path, name: str, split: str) -> None:
+    report = import_wikimel(save(tmp_path / f"{name}.json", {"7": PAIR}), target, None)
+    assert report.splits[split] == report.posts == 1
+
+
+def test_hash_split_is_near_70_10_20(tmp_path: Path, target: Path) -> None:
+    posts = {str(i): SINGLE | {"id": str(i)} for i in range(2000)}
+    splits = import_wikimel(save(tmp_path / "latest.json", posts), target, None).splits
+    assert abs(splits["train"] - 1400) < 80
+    assert abs(splits["dev"] - 200) < 50
+
+
+def test_images_are_copied_and_missing_ones_counted(tmp_path: Path, target: Path) -> None:
+    images = tmp_path / "pictures"
+    (images / "sub").mkdir(parents=True)
+    for name in ("a.png", "sub/b c.PNG"):
+        Image.new("RGB", (2, 2)).save(images / name)
+    rows = [row(f"{i}-0", "A", "A", "Ann", "Q1", name) for i, name in enumerate(["a.png", "sub/b c.PNG", "no.png"])]
+    report = import_wikimel(save(tmp_path / "x.json", rows), target, images)
+    assert (report.images, report.missing_images) == (2, 1)
+    posts = read_dataset(target).posts
+    assert [post.image_check.status for post in posts] == ["read", "read", "missing"]
+    assert posts[0].image == "images/a.png"
+    assert str(posts[1].image).endswith(".png")
+    assert " " not in str(posts[1].image)
+
+
+def test_second_import_is_byte_identical_and_replaces_the_first(tmp_path: Path, target: Path) -> None:
+    source = three_splits(tmp_path / "lists")
+    import_wikimel(source, target, None)
+    first = contents(target)
+    (target / "stale.txt").write_text("x")
+    import_wikimel(source, target, None)
+    assert contents(target) == first
+    assert [path.name for path in target.parent.iterdir()] == ["wikimel"]
+
+
+def test_failed_import_leaves_the_former_data_set(
+    tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = three_splits(tmp_path / "lists")
+    import_wikimel(source, target, None)
+    first = contents(target)
+
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("gemel.posts.wikimel._write_lines", full)
+    with pytest.raises(DataError, match="the import could not be written"):
+        import_wikimel(source, target, None)
+    assert contents(target) == first
+    assert [path.name for path in target.parent.iterdir()] == ["wikimel"]
+
+
+def test_folder_that_is_no_data_set_is_not_replaced(tmp_path: Path, target: Path) -> None:
+    save(target / "thesis.txt", "years of work")
+    with pytest.raises(DataError, match="exists and is no data set"):
+        import_wikimel(save(tmp_path / "x.json", {"7": PAIR}), target, None)
+    assert (target / "thesis.txt").exists()
+
+
+BAD = [
+    ("{", r"x\.json: not valid JSON \(Expecting property name"),
+    ("[" * 100_000, r"x\.json: not valid JSON"),
+    ('"text"', r"x\.json: expected an object of posts or a list of mentions, found str"),
+    ("[]", r"x\.json: no entries"),
+    ('{"7": {}, "7": {}}', r"x\.json: the key '7' occurs twice in one object"),
+    ({"7": [PAIR]}, r"x\.json: entry '7': row: Input should be a valid dictionary"),
+    (
+        {"7": {**PAIR, "answer": ["Q1"]}},
+        r"entry '7': mentions, entities and answer must be of one length, found .*'answer': 1",
+    ),
+    ({"7": {**PAIR, "answer": ["Q1", "nil"]}}, r"entry '7': answer\.1: String should match pattern .*found \"nil\""),
+    ({"7": {**PAIR, "sentence": " "}}, r"entry '7': sentence: is empty"),
+    ({"7": {**PAIR, "mentions": "Powers"}}, r"entry '7': mentions: Input should be a valid list"),
+    ({"9": PAIR}, r"entry '9': its id is '7', but it stands under '9'"),
+    ('[{"id": "1", "sentence": "\\ud800"}]', r"entry 1: sentence: holds half a character"),
+    ([row("1-0", "A", "A", "Ann", "Q1"), {"id": "2"}], r"x\.json: entry 2: sentence: Field required"),
+    ([row("1-0", "A", "A", "Ann", "Q1")] * 2, r"entry 2 \(id '1-0'\): mention id '1-0' is that of .*entry 1"),
+    ([row("1-0", "A", "A", "Ann", "Q1", "../x.png")], r"entry 1: imgPath: leaves the folder of images"),
+    ([row("1-0", "A", "A", "Ann", "Q1", "/etc/hosts")], r"entry 1: imgPath: leaves the folder of images"),
+]
+
+
+@pytest.mark.parametrize(("content", "words"), BAD)
+def test_bad_source_is_refused_naming_the_entry(tmp_path: Path, target: Path, content: Any, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        import_wikimel(save(tmp_path / "x.json", content), target, None)
+    assert not target.exists()
+
+
+def test_absent_or_incomplete_sources_are_refused(tmp_path: Path, target: Path) -> None:
+    with pytest.raises(DataError, match="no such file or folder; give a WikiMEL JSON file"):
+        import_wikimel(tmp_path / "no.json", target, None)
+    save(tmp_path / "lists" / "a_train.json", [])
+    with pytest.raises(DataError, match=r"expected one file \*_dev.json, found \[\] among \['a_train.json'\]"):
+        import_wikimel(tmp_path / "lists", target, None)
+    with pytest.raises(DataError, match="no such folder of images"):
+        import_wikimel(save(tmp_path / "x.json", {"7": PAIR}), target, tmp_path / "no")
+    (tmp_path / "latin.json").write_bytes(b'{"7": "\xe9"}')
+    with pytest.raises(DataError, match=r"latin.json: not valid JSON"):
+        import_wikimel(tmp_path / "latin.json", target, None)
+
+
+@NEEDS_REAL
+def test_complete_wikimel_is_imported_without_loss(target: Path) -> None:
+    report = import_wikimel(REAL / "Wikidata-MEL.json", target, None)
+    assert (report.posts, report.mentions, report.entities) == (22_136, 25_846, 17_391)
+    assert (report.mentions_not_in_text, report.repeated_mentions, report.ambiguous_mentions) == (740, 298, 874)
+    dataset = read_dataset(target)
+    assert (len(dataset.posts), len(dataset.entities), dataset.rejected) == (22_136, 17_391, ())
+    mentions = [mention for post in dataset.posts for mention in post.mentions]
+    assert len(mentions) == 25_846
+    assert sum(mention.occurrences == 0 for mention in mentions) == 740
+    assert sum(mention.occurrences > 1 for mention in mentions) == 298
+    assert all(mention.in_kb for mention in mentions)
+
+
+@NEEDS_REAL
+def test_published_splits_of_wikimel_keep_every_mention(target: Path) -> None:
+    import_wikimel(REAL / "mimic_format", target, None)
+    counts = Counter(post.split for post in read_dataset(target).posts for _ in post.mentions)
+    assert counts == {"train": 18_092, "dev": 2_585, "test": 5_169}
