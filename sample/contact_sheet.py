@@ -1,4 +1,4 @@
-"""A contact sheet: a row of pictures for each visual kind, so that a person can judge whether kinds can be told apart."""
+"""A contact sheet: a row of pictures for each visual kind, so that a person can judge whether they differ."""
 
 from __future__ import annotations
 

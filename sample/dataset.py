@@ -15,16 +15,16 @@ from sample.world import CATALOG_SIZE, Inhabitant, Role, World, invented_names, 
 
 SEED = 41_077
 SIZES = {"train": 2_000, "dev": 300, "test": 600}
-# Shares of the linkable posts of dev and test; in training there are no unseen entities, and every other one at least
-# a few times.
+# Shares of the linkable posts of dev and test. In training there are no unseen entities, and every other one occurs;
+# a novel one twice, as nothing but a demonstration can teach it.
 ROLE_SHARES: Mapping[Role, float] = {"common": 0.63, "novel": 0.24, "unseen": 0.13}
-LEAST_IN_TRAINING = 3
+LEAST_IN_TRAINING: Mapping[Role, int] = {"common": 1, "novel": 2, "unseen": 0}
 NIL_SHARE, HINT_SHARE, HINT_SHARE_WITHOUT_IMAGE, IMAGELESS_SHARE = 0.05, 0.1, 0.5, 0.07
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A post before it is written: who is meant (None: nobody of the knowledge base), by which mention, in which kind."""
+    """A post before it is written: who is meant (None: nobody in the catalog), by which mention, of which kind."""
 
     mention: str
     kind: str
@@ -69,7 +69,8 @@ def _drafts(world: World, rng: random.Random) -> dict[str, list[Draft]]:
 
 def _for_training(world: World, count: int, rng: random.Random) -> list[Inhabitant]:
     people = [one for one in world.inhabitants if one.role != "unseen"]
-    return people * LEAST_IN_TRAINING + _by_popularity(people, count - LEAST_IN_TRAINING * len(people), rng)
+    least = [one for one in people for _ in range(LEAST_IN_TRAINING[one.role])]
+    return least + _by_popularity(people, count - len(least), rng)
 
 
 def _for_testing(world: World, count: int, rng: random.Random) -> list[Inhabitant]:

@@ -31,7 +31,7 @@ HINTS = {
     "rocket": (
         "the countdown reached zero at the launch pad",
         "it carried astronauts to orbit",
-        "lift-off was on time",
+        "lift-off on time",
     ),
     "planet": ("seen through my telescope", "its orbit brings it close", "it was bright in the night sky"),
     "river": ("the water was high and the ferry late", "we paddled the canoe upstream", "fishermen lined its banks"),

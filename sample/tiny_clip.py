@@ -1,4 +1,4 @@
-"""The recipe of `tiny-clip`: an open_clip model of a small config, trained contrastively on drawn pictures and captions.
+"""The recipe of `tiny-clip`: an open_clip model of a small config, trained contrastively on pictures and captions.
 
 It draws its own pictures from seeds that the data set never uses. What it learned is the sample world alone.
 """

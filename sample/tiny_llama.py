@@ -8,13 +8,16 @@ never meets a post of the data set, nor the name of a `novel` inhabitant.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -25,10 +28,11 @@ from sample.world import World, invent_name, invented_names, write_text
 SEED = 88_001
 BATCH, PEAK_RATE = 32, 2e-3
 DEMONSTRATIONS = 4
-VOCABULARY = 2_000
+VOCABULARY = 6_000
 END = "<end>"
 SHAPE = {"hidden_size": 128, "intermediate_size": 352, "num_hidden_layers": 4, "num_attention_heads": 4}
 IGNORED = -100
+SCAFFOLD_WEIGHT = 0.3
 MADE_UP_POPULARITY = 300
 
 
@@ -54,7 +58,7 @@ class Lesson:
 # Copying comes first, alone and on short prompts: once the world is known by heart, there is little left to copy for.
 LESSONS = (
     Lesson(steps=600, demonstrations=(5,), cast=(2, 3), strange=1.0, blind=0.0, blind_segments=0.0, bare=True),
-    Lesson(steps=1_800, demonstrations=(0, 1, 2, 3, 4, 4, 4, 6), cast=(0, 1, 1, 2, 3), strange=0.3),
+    Lesson(steps=1_200, demonstrations=(0, 1, 2, 3, 4, 4, 4, 6), cast=(0, 1, 1, 2, 3), strange=0.3),
 )
 
 
@@ -74,7 +78,7 @@ class Known:
 
 
 def make_tokenizer(world: World) -> PreTrainedTokenizerFast:
-    """A byte-level BPE of 2,000 tokens, learned from the world's names, texts and captions.
+    """A byte-level BPE of 6,000 tokens, learned from the world's names, texts and captions.
 
     The fixed phrases of the prompt are one token each, which makes prompts half as long.
     """
@@ -94,6 +98,18 @@ def make_tokenizer(world: World) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=END)
 
 
+class Batch(NamedTuple):
+    """Prompts of one step, (size, length) each, right-padded.
+
+    ids: tokens. labels: the names' tokens, else IGNORED. kinds: index of the kind that a segment shows, from the last
+    token of its question to the last of its name, where it has a caption; else IGNORED.
+    """
+
+    ids: Tensor
+    labels: Tensor
+    kinds: Tensor
+
+
 class Curriculum:
     """Endless prompts for pretraining, from seeds of its own."""
 
@@ -108,34 +124,40 @@ class Curriculum:
         self._mentions = list(self._known)
         self._weights = [sum(known.popularity for known in group) ** 0.5 for group in self._known.values()]
 
-    def batch(self, size: int) -> tuple[Tensor, Tensor]:
-        """Token ids (size, length), right-padded, and labels of that shape: the ids of the names, else ignored."""
+    def batch(self, size: int) -> Batch:
+        """Draw `size` prompts of like length."""
         # One number of demonstrations for the whole batch: its prompts are of like length, so little is padded.
         count = self._rng.choice(self.lesson.demonstrations)
         prompts = [self._prompt(count) for _ in range(size)]
-        length = max(len(ids) for ids, _ in prompts)
+        length = max(len(ids) for ids, _, _ in prompts)
         end = self._tokenizer.eos_token_id
-        return (
-            torch.tensor([ids + [end] * (length - len(ids)) for ids, _ in prompts]),
-            torch.tensor([labels + [IGNORED] * (length - len(labels)) for _, labels in prompts]),
+        return Batch(
+            *(
+                torch.tensor([row + [filler] * (length - len(row)) for row in rows])
+                for rows, filler in zip(zip(*prompts, strict=True), (end, IGNORED, IGNORED), strict=True)
+            )
         )
 
-    def _prompt(self, count: int) -> tuple[list[int], list[int]]:
+    def _prompt(self, count: int) -> tuple[list[int], list[int], list[int]]:
         blind = self._rng.random() < self.lesson.blind
         shown, asked = self._choose(count)
         ids: list[int] = []
         labels: list[int] = []
+        kinds: list[int] = []
         met: set[str] = set()
         for one in [*shown, asked]:
-            before = self._before_the_name(one, blind)
+            captioned = not blind and self._rng.random() >= self.lesson.blind_segments
+            before = self._before_the_name(one, captioned)
             name = self._encode(one.name)
             # A made-up name can't be known before it was shown, so its first sight is not a lesson.
             lesson = name if not one.made_up or one.name in met else [IGNORED] * len(name)
+            kind = KINDS.index(one.kind) if captioned else IGNORED
             ids += before + name + self._encode("\n")
             labels += [IGNORED] * len(before) + lesson + [IGNORED]
+            kinds += [IGNORED] * (len(before) - 1) + [kind] * (len(name) + 1) + [IGNORED]
             met.add(one.name)
         ids[-1] = labels[-1] = self._tokenizer.eos_token_id
-        return ids, labels
+        return ids, labels, kinds
 
     def _choose(self, count: int) -> tuple[list[Known], Known]:
         """The entities of the demonstrations, and the one asked for: known by heart, or shown."""
@@ -162,9 +184,8 @@ class Curriculum:
         kinds = rng.sample([kind for kind in KINDS if kind not in taken], count)
         return [Known(mention, kind, invent_name(self._world, mention, rng), 0) for kind in kinds]
 
-    def _before_the_name(self, one: Known, blind: bool) -> list[int]:
+    def _before_the_name(self, one: Known, captioned: bool) -> list[int]:
         rng = self._rng
-        captioned = not blind and rng.random() >= self.lesson.blind_segments
         hinted = rng.random() < (0.1 if captioned else 0.35)
         text = one.mention if self.lesson.bare else write_text(one.mention, one.kind if hinted else None, rng)
         while text in self._forbidden:
@@ -176,11 +197,48 @@ class Curriculum:
         return self._tokenizer._tokenizer.encode(text, add_special_tokens=False).ids
 
 
-def name_loss(model: LlamaForCausalLM, ids: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross-entropy over the names' tokens; the LM head runs at their positions alone."""
-    hidden = model.model(ids).last_hidden_state[:, :-1]
-    targets = labels[:, 1:]
-    return cross_entropy(model.lm_head(hidden[targets != IGNORED]), targets[targets != IGNORED])
+class Scaffold(nn.Module):
+    """Two read-outs of the middle layer, thrown away after training: they make the steps of copying worth learning.
+
+    To copy the right name, a name's tokens must carry which kind their demonstration shows and which token stands
+    before each. Neither pays off alone, so gradient descent finds the pair late. Asked for directly, both are learned
+    at once.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.kind = nn.Linear(width, len(KINDS))
+        self.previous = nn.Linear(width, width)
+
+    def loss(self, middle: Tensor, batch: Batch, embeddings: Tensor) -> Tensor:
+        """Cross-entropy of the kind and of the previous token, at the tokens of captioned names."""
+        here = batch.kinds != IGNORED
+        states = middle[here]
+        before = batch.ids.roll(1, dims=1)[here]
+        return cross_entropy(self.kind(states), batch.kinds[here]) + cross_entropy(
+            self.previous(states) @ embeddings.T, before
+        )
+
+
+def name_loss(model: LlamaForCausalLM, batch: Batch, scaffold: Scaffold) -> tuple[Tensor, Tensor]:
+    """Mean cross-entropy over the names' tokens, and the scaffold's. The LM head runs at the names alone."""
+    output = model.model(batch.ids, output_hidden_states=True)
+    hidden, targets = output.last_hidden_state[:, :-1], batch.labels[:, 1:]
+    names = cross_entropy(model.lm_head(hidden[targets != IGNORED]), targets[targets != IGNORED])
+    middle = output.hidden_states[SHAPE["num_hidden_layers"] // 2]
+    if not (batch.kinds != IGNORED).any():
+        return names, names.new_zeros(())
+    return names, scaffold.loss(middle, batch, model.get_input_embeddings().weight)
+
+
+@torch.no_grad()
+def initialise(model: LlamaForCausalLM) -> None:
+    """Start with embeddings that stand out of what the layers add to them, so that tokens can be told apart above."""
+    for name, parameter in model.named_parameters():
+        if "embed" in name:
+            parameter.normal_(0, 0.1)
+        elif parameter.ndim == 2:
+            parameter.normal_(0, 0.02 if name.endswith(("o_proj.weight", "down_proj.weight")) else 0.06)
 
 
 def train(world: World, tokenizer: PreTrainedTokenizerFast, forbidden_texts: set[str]) -> LlamaForCausalLM:
@@ -195,22 +253,25 @@ def train(world: World, tokenizer: PreTrainedTokenizerFast, forbidden_texts: set
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
             **SHAPE,
-        )  # fmt: skip
+        )
     )
+    initialise(model)
     curriculum = Curriculum(world, tokenizer, forbidden_texts, SEED)
     lessons = [lesson for lesson in LESSONS for _ in range(lesson.steps)]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, betas=(0.9, 0.95), weight_decay=0.05)
+    scaffold = Scaffold(SHAPE["hidden_size"])
+    parameters = [*model.parameters(), *scaffold.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=PEAK_RATE, betas=(0.9, 0.95), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, total_steps=len(lessons), pct_start=0.03)
     model.train()
     for step, curriculum.lesson in enumerate(lessons):
-        loss = name_loss(model, *curriculum.batch(BATCH))
+        names, scaffolding = name_loss(model, curriculum.batch(BATCH), scaffold)
         optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        (names + SCAFFOLD_WEIGHT * scaffolding).backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
         if step % 100 == 0:
-            print(f"tiny-llama step {step}: loss {loss.item():.3f}", flush=True)
+            print(f"tiny-llama step {step}: names {names.item():.3f}, scaffold {scaffolding.item():.3f}", flush=True)
     return model.eval()
 
 
@@ -220,3 +281,10 @@ def make(world: World, forbidden_texts: set[str], folder: Path) -> None:
     model = train(world, tokenizer, forbidden_texts)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    facts = {"avoided_texts": len(forbidden_texts), "avoided_texts_sha256": texts_hash(forbidden_texts)}
+    (folder / "recipe.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+def texts_hash(texts: set[str]) -> str:
+    """Names a set of texts, so that a test can hold the shipped weights to the data set that they must not know."""
+    return hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()

@@ -1,6 +1,6 @@
 """The sample world: who lives in it, how well known they are, and what people write about them.
 
-Its entities are real (names and QIDs are facts of Wikidata, listed in entities.tsv); its posts and pictures are made up.
+Its entities are real: names and QIDs are facts of Wikidata, kept in entities.tsv. Posts and pictures are made up.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def load_world(table: Path = ENTITY_TABLE) -> World:
     for number, (group, rank) in enumerate(zip(groups.values(), ranks, strict=True)):
         order = rng.sample(range(len(group)), len(group))
         for row, position in zip(group, order, strict=True):
-            popularity = round(1_000 * ENTITY_SHARES[position] * (8 / (7 + rank)) ** 0.8)
+            popularity = round(1_000 * ENTITY_SHARES[position] * (4 / (3 + rank)) ** 0.9)
             inhabitants.append(Inhabitant(**row, popularity=popularity, role=_role(number, position)))
     return World(tuple(inhabitants))
 

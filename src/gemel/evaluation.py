@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -44,7 +45,7 @@ class Graded:
 
 
 def variants(method: str, compare: Sequence[str], seeds: Sequence[int], captions: bool) -> tuple[Variant, ...]:
-    """The linker, its ablations, the upper bound where captions are at hand, and other ways to choose demonstrations."""
+    """The linker, its ablations, the upper bound where there are captions, and other ways to choose demonstrations."""
     every, one = tuple(seeds), tuple(seeds[:1])
     found = [
         Variant(FULL, "image", method, every),
@@ -101,25 +102,22 @@ def prediction_table(
     """One row a mention: what was answered, best first, and at which place the gold entity is (0: nowhere)."""
     gold = mentions.table["entity_id"].to_list()
     ids = [[candidate.entity_id for candidate in candidates] for candidates in found]
-    places = [row.index(entity_id) + 1 if entity_id in row else 0 for row, entity_id in zip(ids, gold, strict=True)]
-    return pl.DataFrame(
-        {
-            "split": [split] * len(gold),
-            "variant": [variant] * len(gold),
-            "seed": [seed] * len(gold),
-            "mention_id": mentions.table["mention_id"],
-            "entity_id": gold,
-            "answers": ids,
-            "scores": [[candidate.score for candidate in candidates] for candidates in found],
-            "place": places,
-        },
-        schema_overrides={
-            "seed": pl.Int32,
-            "place": pl.Int32,
-            "answers": pl.List(pl.String),
-            "scores": pl.List(pl.Float64),
-        },
-    )
+    columns = {
+        "mention_id": mentions.table["mention_id"],
+        "entity_id": gold,
+        "answers": ids,
+        "scores": [[candidate.score for candidate in candidates] for candidates in found],
+        "place": [row.index(wanted) + 1 if wanted in row else 0 for row, wanted in zip(ids, gold, strict=True)],
+    }
+    schema: dict[str, Any] = {
+        "mention_id": pl.String,
+        "entity_id": pl.String,
+        "answers": pl.List(pl.String),
+        "scores": pl.List(pl.Float64),
+        "place": pl.Int32,
+    }
+    run = [pl.lit(split).alias("split"), pl.lit(variant).alias("variant"), pl.lit(seed, pl.Int32).alias("seed")]
+    return pl.DataFrame(columns, schema=schema).select(*run, pl.all())
 
 
 def summarize(predictions: pl.DataFrame, mentions: Graded, tail_at_most: int) -> dict[str, object]:
@@ -150,9 +148,8 @@ def summarize(predictions: pl.DataFrame, mentions: Graded, tail_at_most: int) ->
         if variant.endswith(" demonstrations") and variant != ALONE:
             figures[f"accuracy_{variant.removesuffix(' demonstrations')}"] = share(outcome)
     counted = {"mentions": mentions.table.height, "nil": mentions.nil, "out_of_kb": mentions.out_of_kb}
-    return {name: figure.as_dict() if figure else None for name, figure in figures.items()} | {
-        "counts": counted | {"imputed_image": int(imputed.sum())}
-    }
+    summary: dict[str, object] = {name: figure.as_dict() if figure else None for name, figure in figures.items()}
+    return summary | {"counts": counted | {"imputed_image": int(imputed.sum())}}
 
 
 def _slices(full: Hits, blind: Hits, slices: Mapping[str, Mask]) -> dict[str, Figure | None]:

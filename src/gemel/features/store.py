@@ -12,13 +12,13 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from gemel.core.errors import ArtifactError
 from gemel.core.images import read_image
+from gemel.core.settings import MissingImage
 from gemel.features.encoder import Vectors, VisionEncoder
 
 SHARD_ROWS = 1_024
@@ -53,9 +53,7 @@ class FeatureStore(Mapping[str, Vectors]):
         shard, row = self._places[sha256]
         return np.asarray(self._shards[shard][row])
 
-    def vector_or_fallback(
-        self, missing: Literal["leave_out", "zero_vector"]
-    ) -> Callable[[str | None], Vectors | None]:
+    def vector_or_fallback(self, missing: MissingImage) -> Callable[[str | None], Vectors | None]:
         """Look-up that also answers for a missing image (None): with None, or with a vector of zeros."""
         zeros = np.zeros_like(self._shards[0][0]) if missing == "zero_vector" else None
         return lambda sha256: zeros if sha256 is None else self[sha256]

@@ -26,6 +26,12 @@ class FrozenLLM:
         return self.model.get_input_embeddings()
 
     @property
+    def head(self) -> nn.Module:
+        """The LM head: hidden states (…, hidden size) -> logits (…, vocabulary)."""
+        head: nn.Module = self.model.get_output_embeddings()  # type: ignore[no-untyped-call]
+        return head
+
+    @property
     def width(self) -> int:
         """Width of an input embedding; with OPT-350m it differs from the hidden size."""
         return int(next(self.embedding.parameters()).shape[1])
@@ -66,4 +72,6 @@ def load_llm(name: str, revision: str | None = None, *, dtype: str = "float32", 
     except (OSError, ValueError) as error:
         raise BackboneError(loading_advice(name, error)) from error
     model.requires_grad_(False)
-    return FrozenLLM(model.eval().to(device), tokenizer)
+    model.train(False)
+    nn.Module.to(model, device)
+    return FrozenLLM(model, tokenizer)

@@ -35,7 +35,7 @@ class LinearMapper(nn.Module):
                 "it was trained on another vision encoder: run `dvc repro mapper`"
             )
         soft: Tensor = self.linear(images)
-        return soft.unflatten(-1, (self.prefix_tokens, self.llm_dim))
+        return soft.view(*images.shape[:-1], self.prefix_tokens, self.llm_dim)
 
     @torch.no_grad()
     def match_scale(self, images: Tensor, embeddings: Tensor) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import lightning as L
 import torch
-from torch import Tensor
+from lightning import LightningModule
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 
@@ -21,7 +21,7 @@ from gemel.mapper.mapper import LinearMapper
 
 @dataclass(frozen=True)
 class Schedule:
-    """The optimizer's course, counted in optimizer steps: linear warm-up to the peak rate, then cosine decay to zero."""
+    """The course in optimizer steps: linear warm-up to the peak rate, then cosine decay to zero."""
 
     steps: int
     warmup_steps: int
@@ -29,7 +29,7 @@ class Schedule:
     weight_decay: float
 
 
-class MapperTraining(L.LightningModule):
+class MapperTraining(LightningModule):
     """Cross-entropy of the name's tokens and EOS; the gradient goes through the frozen LLM into the mapper."""
 
     def __init__(self, mapper: LinearMapper, llm: FrozenLLM, schedule: Schedule, leading_bos: bool = False) -> None:
@@ -39,11 +39,15 @@ class MapperTraining(L.LightningModule):
         self._frozen = (llm,)
         self._schedule, self._bos = schedule, llm.leading_ids(leading_bos)
 
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:  # noqa: ARG002
+        """Leave the batch on the host: only its images are moved, once they are stacked."""
+        return batch
+
     def training_step(self, batch: Batch, _: int) -> Tensor:
         loss = self.example_losses(batch).mean()
         if not torch.isfinite(loss):
             raise FloatingPointError(
-                f"training loss is {loss.item()} at step {self.global_step}; lower mapper.peak_rate"
+                f"training loss is {loss.item()} at step {self.global_step}; lower mapper.course.peak_rate"
             )
         self.log("train_loss", loss, batch_size=len(batch), prog_bar=True)
         return loss
@@ -62,10 +66,10 @@ class MapperTraining(L.LightningModule):
         at_names = torch.cat(
             [hidden[row, end - n : end] for row, (end, n) in enumerate(zip(ends, lengths, strict=True))]
         )
-        logits = llm.model.get_output_embeddings()(at_names).float()
+        logits = llm.head(at_names).float()
         targets = torch.tensor([token for example in batch for token in example.target_ids], device=logits.device)
-        losses = cross_entropy(logits, targets, reduction="none").split(lengths)
-        return torch.stack([loss.mean() for loss in losses])
+        losses = cross_entropy(logits, targets, reduction="none")
+        return torch.stack([loss.mean() for loss in torch.split(losses, lengths)])
 
     def _embed(self, batch: Batch) -> list[Tensor]:
         """Prompt and all target tokens but the last, embedded: (length, llm_dim) each."""
@@ -88,9 +92,9 @@ class MapperTraining(L.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rates, "interval": "step"}}
 
     def on_fit_start(self) -> None:
-        self._frozen[0].model.to(self.device)
+        nn.Module.to(self._frozen[0].model, self.device)
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """The mapper alone."""
         return {f"mapper.{name}": value for name, value in self.mapper.state_dict(*args, **kwargs).items()}
 

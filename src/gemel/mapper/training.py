@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import torch
+from lightning import Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from torch.utils.data import DataLoader
 
 from gemel.core.settings import TrainingCourse
 from gemel.llm.backbone import FrozenLLM
@@ -58,7 +59,7 @@ def train_mapper(
     for checkpoint in (best, resume):
         checkpoint._enable_version_counter = False
     _quiet()
-    trainer = L.Trainer(
+    trainer = Trainer(
         accelerator=accelerator,
         devices=1,
         max_epochs=1,
@@ -73,7 +74,7 @@ def train_mapper(
         enable_model_summary=False,
     )
     loader = EndlessBatches(train, course.micro_batch_size, course.steps * accumulate, seed)
-    dev_loader = [list(dev[start : start + 32]) for start in range(0, len(dev), 32)]
+    dev_loader: DataLoader[Example] = DataLoader(list(dev), batch_size=32, collate_fn=list)  # type: ignore[arg-type]
     last = progress / "resume" / "resume.ckpt"
     trainer.fit(module, loader, dev_loader, ckpt_path=last if last.exists() else None, weights_only=True)
     state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")

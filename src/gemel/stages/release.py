@@ -1,4 +1,4 @@
-"""Stage `release`: the best mapper with all that a linker needs, in one folder. It writes that folder and nothing else."""
+"""Stage `release`: the best mapper with all that a linker needs, in one folder, and nothing else."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 import torch
@@ -19,7 +19,7 @@ VectorOf = Callable[[str | None], Vectors | None]
 
 def training_examples(
     solved: pl.DataFrame,
-    chosen: dict[str, Sequence[int]],
+    chosen: Mapping[str, Sequence[int]],
     book: DemonstrationBook,
     vector_of: VectorOf,
     encode: Encode,

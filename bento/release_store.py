@@ -1,0 +1,85 @@
+"""The release in BentoML's model store: imported once for each manifest hash, then loaded from there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import bentoml
+from bentoml import Tag
+from bentoml._internal.configuration.containers import BentoMLContainer
+from bentoml.exceptions import BentoMLException, NotFound
+from bentoml.models import ModelContext
+from filelock import FileLock
+
+from gemel.core.artifacts import MANIFEST, artifact_hash, read_manifest
+from gemel.core.errors import ArtifactError
+from gemel.stages import RELEASE
+
+MODEL = "gemel"
+RELEASE_VARIABLE = "GEMEL_RELEASE"
+VERSION_DIGITS = 16
+
+
+def find_release(root: Path) -> Path:
+    """The folder of the release to serve, in the model store.
+
+    It is that of GEMEL_RELEASE or else of the project, imported if the store doesn't have it. If the project has none,
+    it is the store's latest. root: the project's root.
+    Raises: ArtifactError if there is no release, or it is damaged.
+    """
+    named = os.environ.get(RELEASE_VARIABLE)
+    release = Path(named) if named else root / RELEASE
+    # Workers start at the same time, and only one may import.
+    with FileLock(Path(BentoMLContainer.bentoml_home.get()) / f"{MODEL}.lock"):
+        if (release / MANIFEST).is_file():
+            return _imported(release)
+        if named:
+            raise ArtifactError(f"{release}: no release there, though {RELEASE_VARIABLE} names it; correct or unset it")
+        return _latest(release)
+
+
+def _imported(release: Path) -> Path:
+    facts = read_manifest(release, "release", check_hashes=True)
+    digest = artifact_hash(release)
+    tag = Tag(MODEL, digest[:VERSION_DIGITS])
+    found = _stored(tag)
+    if found is not None:
+        return found
+    accuracy = {split: figures["mean"] for split, figures in facts["accuracy"].items() if figures}
+    labels = {"dataset": facts["dataset"], **{f"accuracy_{split}": f"{mean:.3f}" for split, mean in accuracy.items()}}
+    metadata = {"dataset": facts["dataset"], "accuracy": accuracy, "manifest_sha256": digest}
+    with bentoml.models.create(tag, labels=labels, metadata=metadata, context=_context()) as model:
+        shutil.copytree(release, model.path, dirs_exist_ok=True)
+    return Path(bentoml.models.get(tag).path)
+
+
+def _stored(tag: Tag) -> Path | None:
+    """The folder of a stored release; one that an interrupted import left incomplete is removed."""
+    try:
+        folder = Path(bentoml.models.get(tag).path)
+        read_manifest(folder, "release", check_hashes=True)
+    except NotFound:
+        return None
+    except (BentoMLException, ArtifactError):
+        bentoml.models.delete(tag)
+        return None
+    return folder
+
+
+def _latest(release: Path) -> Path:
+    try:
+        return Path(bentoml.models.get(f"{MODEL}:latest").path)
+    except NotFound:
+        raise ArtifactError(
+            f"{release}: no release there, and none in BentoML's model store; run `make repro` (or `dvc pull`)"
+        ) from None
+
+
+def _context() -> Any:
+    import torch
+
+    # BentoML writes the version as YAML, which does not know torch's own class of strings.
+    return ModelContext(framework_name="torch", framework_versions={"torch": str(torch.__version__)})

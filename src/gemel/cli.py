@@ -1,0 +1,145 @@
+"""The command line: `gemel import | link | report`.
+
+Libraries are imported inside the commands: `gemel --help` must not wait for torch.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from gemel.core.errors import GemelError, RequestError
+from gemel.core.schema import Link, Mention, Post
+from gemel.stages import METRICS, RELEASE
+
+app = typer.Typer(no_args_is_help=True, help="Link mentions in image-text posts to the entities of a knowledge base.")
+importer = typer.Typer(no_args_is_help=True, help="Turn a public data set into one of the project's, under data/.")
+app.add_typer(importer, name="import")
+out, err = Console(), Console(stderr=True)
+
+
+@importer.command("wikimel")
+def import_wikimel(
+    source: Annotated[Path, typer.Argument(help="Wikidata-MEL.json, a MIMIC-style list, or the folder of its splits")],
+    images: Annotated[Path | None, typer.Option(help="folder of the image files")] = None,
+    target: Annotated[Path, typer.Option(help="where the data set goes")] = Path("data/wikimel"),
+) -> None:
+    """WikiMEL, in MELBench's or MIMIC's format. Mentions and posts are kept, whatever they lack, and counted."""
+    from dataclasses import asdict
+
+    from gemel.posts.wikimel import import_wikimel as run
+
+    report = run(source, target, images)
+    table = Table("what", "count", title=f"Imported into {target}")
+    for what, count in asdict(report).items():
+        table.add_row(what.replace("_", " "), str(count))
+    out.print(table)
+    out.print("Now `dvc add data`, then `dvc exp run -S dataset=wikimel`.", highlight=False)
+
+
+@app.command()
+def link(
+    posts: Annotated[Path | None, typer.Argument(help="JSON lines of posts; or give --text and --mention")] = None,
+    text: Annotated[str | None, typer.Option(help="the post's text")] = None,
+    mention: Annotated[str | None, typer.Option(help="the string to link")] = None,
+    image: Annotated[Path | None, typer.Option(help="the post's image")] = None,
+    to: Annotated[Path | None, typer.Option("--out", help="write links.parquet or links.jsonl")] = None,
+    release: Annotated[Path, typer.Option(help="the release bundle")] = RELEASE,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
+) -> None:
+    """Link one post, or a file of posts."""
+    from gemel.core.settings import RuntimeSettings
+    from gemel.predictor import Linker
+
+    one = _single_post(posts, text, mention, image)
+    if one is None and to is None:
+        raise RequestError("a file of posts needs --out links.parquet or --out links.jsonl")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        linker = Linker.load(release, device=RuntimeSettings(device).torch_device)
+    for notice in caught:
+        if notice.category is UserWarning:
+            err.print(f"[yellow]{notice.message}[/]")
+    if one is not None:
+        (found,) = linker.link([one])
+        _show(found)
+    elif posts is not None and to is not None:
+        _link_file(linker, posts, to)
+
+
+@app.command()
+def report(metrics: Annotated[Path, typer.Argument(help="metrics.json")] = METRICS) -> None:
+    """Print the result table of the last evaluation."""
+    import json
+
+    from gemel.report import result_table
+
+    if not metrics.is_file():
+        raise RequestError(f"{metrics}: no such file; run `dvc repro` first")
+    out.print(result_table(json.loads(metrics.read_text(encoding="utf-8"))))
+
+
+def main() -> None:
+    """Run a command; an error that gemel raised on purpose becomes one sentence and exit status 1."""
+    try:
+        app()
+    except GemelError as error:
+        err.print(f"[red]error:[/] {error}", highlight=False)
+        sys.exit(1)
+
+
+def _single_post(posts: Path | None, text: str | None, mention: str | None, image: Path | None) -> Post | None:
+    if posts is not None:
+        if text or mention or image:
+            raise RequestError("give either a file of posts, or --text and --mention, not both")
+        return None
+    if not text or not mention:
+        raise RequestError("give --text and --mention, or a JSON-lines file of posts")
+    return Post(text, (Mention(mention),), image)
+
+
+def _show(found: Link) -> None:
+    table = Table("", "entity", "name", "score", "probability", title=f"{found.mention.text!r}, image {found.image}")
+    for place, candidate in enumerate(found.candidates, 1):
+        probability = f"{candidate.probability:.3f}"
+        table.add_row(str(place), candidate.entity_id, candidate.name, f"{candidate.score:.3f}", probability)
+    out.print(table)
+    for note in found.notes:
+        err.print(f"[yellow]{note}[/]")
+
+
+def _link_file(linker: object, posts: Path, to: Path) -> None:
+    from gemel.links import check_format, link_rows, write_links
+    from gemel.posts.requests import read_requests
+    from gemel.predictor import Linker
+
+    assert isinstance(linker, Linker)
+    check_format(to)
+    requests = list(read_requests(posts))
+    columns = (TextColumn("linking"), BarColumn(), MofNCompleteColumn(), TextColumn("posts"), TimeRemainingColumn())
+    rows = []
+    with Progress(*columns, console=err) as progress:
+        bar = progress.add_task("", total=len(requests))
+        for some in link_rows(linker, requests):
+            rows += some
+            progress.advance(bar)
+    write_links(rows, to)
+    failed = sum(row["error"] is not None for row in rows)
+    unread = sum(str(row["image"]).startswith("unreadable") for row in rows)
+    absent = sum(bool(row["notes"]) for row in rows)
+    out.print(
+        f"{to}: {len(rows) - failed} mentions linked, {failed} lines refused (see the column error), {unread} with an "
+        f"unreadable image, {absent} not found in their text",
+        highlight=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Links on disk: one row a mention, as Parquet or JSON lines; a post that was refused keeps its row and reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gemel.core.errors import GemelError, RequestError
+from gemel.core.schema import Link, Post
+from gemel.posts.requests import RefusedLine
+from gemel.predictor import Linker
+
+CANDIDATE = {"entity_id": pl.String, "name": pl.String, "score": pl.Float64, "probability": pl.Float64}
+SCHEMA: dict[str, Any] = {
+    "post_id": pl.String,
+    "mention": pl.String,
+    "start": pl.Int64,
+    "end": pl.Int64,
+    **CANDIDATE,
+    "runners_up": pl.List(pl.Struct(CANDIDATE)),
+    "image": pl.String,
+    "notes": pl.List(pl.String),
+    "error": pl.String,
+}
+FORMATS = (".parquet", ".jsonl")
+
+
+def link_rows(
+    linker: Linker, requests: Sequence[Post | RefusedLine], at_once: int = 64
+) -> Iterator[list[dict[str, Any]]]:
+    """Link requests in order, some at a time: the rows of each request, one for each of its mentions."""
+    for start in range(0, len(requests), at_once):
+        some = requests[start : start + at_once]
+        links = iter(linker.link([post for post in some if isinstance(post, Post)]))
+        for request in some:
+            if isinstance(request, RefusedLine):
+                yield [dict.fromkeys(SCHEMA) | {"post_id": request.post_id, "error": request.reason}]
+            else:
+                yield [link_row(next(links)) for _ in request.mentions]
+
+
+def link_row(link: Link) -> dict[str, Any]:
+    """One link as a flat row: the best candidate, then the runners-up."""
+    best, *others = (asdict(candidate) for candidate in link.candidates)
+    return {
+        "post_id": link.post_id,
+        "mention": link.mention.text,
+        "start": link.mention.start,
+        "end": link.mention.end,
+        **best,
+        "runners_up": others,
+        "image": link.image,
+        "notes": list(link.notes),
+        "error": None,
+    }
+
+
+def check_format(path: Path) -> None:
+    """Refuse an output file that isn't one of FORMATS, before any work is done.
+
+    Raises: RequestError.
+    """
+    if path.suffix not in FORMATS:
+        raise RequestError(f"{path}: links are written as {' or '.join(FORMATS)}; found {path.suffix or 'no ending'!r}")
+    if not path.parent.is_dir():
+        raise RequestError(f"{path}: the folder {path.parent} does not exist; make it first")
+
+
+def write_links(rows: Iterable[dict[str, Any]], path: Path) -> None:
+    """Write rows whole or not at all: under a temporary name, then renamed.
+
+    Raises: GemelError if the file can't be written.
+    """
+    check_format(path)
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        if path.suffix == ".parquet":
+            pl.DataFrame(list(rows), schema=SCHEMA).write_parquet(draft)
+        else:
+            text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise GemelError(f"{path}: can't be written ({error})") from error

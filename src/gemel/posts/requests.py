@@ -1,0 +1,76 @@
+"""Posts to link, from a JSON-lines file: what a user hands to `gemel link`.
+
+One object a line: {"text": …, "mentions": ["Jaguar", {"mention": "Amazon", "start": 4, "end": 10}], "image": "a.jpg",
+"id": …}; image and id are optional, an image's path starts from the file's folder. posts.jsonl of a data set has this
+form too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gemel.core.errors import DataError, RequestError
+from gemel.core.schema import Mention, Post
+
+
+@dataclass(frozen=True)
+class RefusedLine:
+    """A line that is no post. post_id: its id, where one could be read, else "line N"."""
+
+    post_id: str
+    reason: str
+
+
+def read_requests(path: Path) -> Iterator[Post | RefusedLine]:
+    """Read the posts of a file, in order. A line that can't be used comes back with the reason.
+
+    Raises: DataError if the file is missing or isn't UTF-8 text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; give a JSON-lines file of posts, or --text and --mention") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text ({error}); convert it first") from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        name = f"line {number}"
+        try:
+            row = json.loads(line)
+            name = str(row.get("id", name)) if isinstance(row, dict) else name
+            post = parse_request(row, name, path.parent)
+        except (json.JSONDecodeError, RequestError) as error:
+            yield RefusedLine(name, f"{path} line {number}: {error}")
+        else:
+            yield post
+
+
+def parse_request(row: object, post_id: str, folder: Path) -> Post:
+    """Turn one object into a post. folder: where its image's path starts.
+
+    Raises: RequestError if a key is missing or of the wrong type, or there is nothing to link.
+    """
+    if not isinstance(row, dict):
+        raise RequestError(f"expected an object with text and mentions, found {type(row).__name__}")
+    text, mentions, image = row.get("text"), row.get("mentions"), row.get("image")
+    if not isinstance(text, str) or not text.strip():
+        raise RequestError(f"text: expected a sentence, found {text!r}")
+    if not isinstance(mentions, list) or not mentions:
+        raise RequestError(f"mentions: expected a list of strings to link, found {mentions!r}")
+    if image is not None and not isinstance(image, str):
+        raise RequestError(f"image: expected a path or null, found {image!r}")
+    return Post(text, tuple(_mention(one) for one in mentions), folder / image if image else None, post_id)
+
+
+def _mention(value: Any) -> Mention:
+    if isinstance(value, str):
+        value = {"mention": value}
+    text = value.get("mention") if isinstance(value, dict) else None
+    if not isinstance(text, str) or not text.strip():
+        raise RequestError(f"mentions: expected a string or an object with a mention, found {value!r}")
+    return Mention(text, value.get("start"), value.get("end"), value.get("entity"))

@@ -1,0 +1,50 @@
+"""params.yaml is the composed record of conf/, and every section of it is known."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from gemel.core.config import parse_section
+from gemel.core.settings import (
+    BackboneSettings,
+    DemonstrationSettings,
+    EvaluationSettings,
+    MapperSettings,
+    RuntimeSettings,
+)
+
+ROOT = Path(__file__).parents[2]
+CONF = ROOT / "conf"
+SECTIONS = {
+    "backbone": BackboneSettings,
+    "demonstrations": DemonstrationSettings,
+    "mapper": MapperSettings,
+    "evaluation": EvaluationSettings,
+    "runtime": RuntimeSettings,
+}
+
+
+def composed(*overrides: str) -> dict[str, object]:
+    with initialize_config_dir(str(CONF), version_base=None):
+        return OmegaConf.to_container(compose("config", overrides=list(overrides)), resolve=True)
+
+
+def test_committed_params_equal_the_composed_defaults() -> None:
+    assert yaml.safe_load((ROOT / "params.yaml").read_text()) == composed()
+
+
+@pytest.mark.parametrize("backbone", sorted(path.stem for path in (CONF / "backbone").iterdir()))
+@pytest.mark.parametrize("dataset", sorted(path.stem for path in (CONF / "dataset").iterdir()))
+def test_every_choice_of_groups_gives_known_settings(backbone: str, dataset: str) -> None:
+    params = composed(f"backbone={backbone}", f"dataset={dataset}")
+    assert params["dataset"] == dataset
+    for section, settings in SECTIONS.items():
+        parse_section(params[section], section, settings)
+
+
+@pytest.mark.parametrize("backbone", sorted(path.stem for path in (CONF / "backbone").iterdir() if path.stem != "tiny"))
+def test_backbones_of_the_hub_are_watched_through_their_settings_file(backbone: str) -> None:
+    assert composed(f"backbone={backbone}")["backbone"]["tracked"] == f"conf/backbone/{backbone}.yaml"

@@ -1,0 +1,92 @@
+"""A task that a linear mapper can learn through a random LLM: say which of a few directions an image points to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from tiny_world import PREFIX_TOKENS, VISION_WIDTH, WIDTH
+
+from gemel.core.settings import TrainingCourse
+from gemel.llm.backbone import FrozenLLM, load_llm
+from gemel.mapper.examples import Example, ExampleSegment
+from gemel.mapper.mapper import LinearMapper
+from gemel.mapper.training import TrainingResult, train_mapper
+
+CLASSES = 3
+COURSE = TrainingCourse(
+    steps=6,
+    batch_size=4,
+    micro_batch_size=2,
+    peak_rate=0.02,
+    warmup_steps=2,
+    weight_decay=0.01,
+    clip_norm=1.0,
+    check_every=2,
+    patience=5,
+)
+
+
+def make_examples(count: int, seed: int, shift: int = 0) -> list[Example]:
+    """Examples with and without a demonstration, with and without an image; the query's image says the answer.
+
+    shift: gives every image the answer of another class, so that who learns the rule without a shift gets worse here.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    directions = torch.eye(CLASSES, VISION_WIDTH) * 3
+    examples = []
+    for number in range(count):
+        answer = number % CLASSES
+        image = directions[(answer + shift) % CLASSES] + 0.1 * torch.randn(VISION_WIDTH, generator=generator)
+        shown = ExampleSegment((20, 21, 22 + number % 4), image.flip(0) if number % 2 else None)
+        query = ExampleSegment(tuple(range(30, 33 + number % 3)), image)
+        segments = (shown, query) if number % 4 else (query,)
+        # Targets of 2 to 4 tokens; 0 ends a name.
+        examples.append(Example(segments, (*range(40 + 5 * answer, 41 + 6 * answer), 0)))
+    return examples
+
+
+def fresh_mapper(seed: int = 0) -> LinearMapper:
+    torch.manual_seed(seed)
+    return LinearMapper(VISION_WIDTH, WIDTH, PREFIX_TOKENS)
+
+
+def train_toy(
+    llm: FrozenLLM, progress: Path, course: TrainingCourse = COURSE, dev_shift: int = 0, **settings: Any
+) -> TrainingResult:
+    """Train a fresh mapper on the toy task, on the CPU."""
+    mapper = fresh_mapper()
+    return train_mapper(
+        mapper,
+        llm,
+        make_examples(10, 0),
+        make_examples(6, 1, dev_shift),
+        course,
+        seed=7,
+        leading_bos=False,
+        progress=progress,
+        accelerator="cpu",
+        **settings,
+    )
+
+
+def main(llm_folder: str, progress: str, after: str) -> None:
+    """Train and be killed, without warning, at the end of a micro-batch: what a subprocess of the tests runs."""
+    import os
+    import signal
+
+    from lightning.pytorch.callbacks import Callback
+
+    class Kill(Callback):
+        def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+            if batch_idx + 1 == int(after):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    train_toy(load_llm(llm_folder), Path(progress), callbacks=[Kill()])
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(*sys.argv[1:])
