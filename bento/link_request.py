@@ -34,7 +34,9 @@ class LinkRequest(IODescriptor):
     text: Annotated[str, Field(description="the post's text", max_length=MAX_TEXT)]
     mention: Annotated[str, Field(description="the string of the text to link", max_length=MAX_MENTION)]
     # None where there is none: BentoML makes a file field of this type, but not of `Path | None`.
-    image: Annotated[Path, ContentType("image/*")] = Field(default=None, description="the post's image, uploaded")
+    image: Annotated[Path, ContentType("image/*"), Field(description="the post's image, uploaded")] = Field(
+        default_factory=lambda: None
+    )
 
     @classmethod
     async def from_http_request(cls, request: Request, serde: object) -> LinkRequest:  # noqa: ARG003 (overrides)
@@ -43,17 +45,14 @@ class LinkRequest(IODescriptor):
         Raises: InvalidArgument, or another error with a 4xx status, that says what is wrong with the request.
         """
         form = await _read_form(request)
-        _check_names(form, tuple(cls.model_fields))
         as_json = request.headers.get("user-agent", "").startswith(JSON_CLIENT)
-        fields: dict[str, Any] = {name: _text(form, name, as_json) for name in ("text", "mention")}
-        image = form.get("image")
-        if isinstance(image, str):
-            raise InvalidArgument(
-                f"image: expected an uploaded file, got the string {image[:80]!r}; addresses are not fetched, so send "
-                "the file itself (curl: -F image=@FILE)"
-            )
-        if image is not None:
-            fields["image"] = await image.read()
+        try:
+            _check_names(form, tuple(cls.model_fields))
+            fields: dict[str, Any] = {name: _text(form, name, as_json) for name in ("text", "mention")}
+            if "image" in form:
+                fields["image"] = await _uploaded(form, "image")
+        finally:
+            await form.close()
         return cls.model_validate(fields)
 
 
@@ -99,6 +98,16 @@ def _check_names(form: Mapping[str, object], known: tuple[str, ...]) -> None:
     unknown = [name for name in form if name not in known]
     if unknown:
         raise InvalidArgument(f"unknown field {unknown[0][:80]!r}; known fields: {', '.join(known)}")
+
+
+async def _uploaded(form: FormData, name: str) -> bytes:
+    value = form[name]
+    if isinstance(value, str):
+        raise InvalidArgument(
+            f"{name}: expected an uploaded file, got the string {value[:80]!r}; addresses are not fetched, so send the "
+            f"file itself (curl: -F {name}=@FILE)"
+        )
+    return await value.read()
 
 
 def _text(form: FormData, name: str, as_json: bool) -> str:

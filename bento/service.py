@@ -52,7 +52,7 @@ class Gemel:
         self._linker = Linker.load(find_release(ROOT), root=ROOT, device=RuntimeSettings().torch_device)
 
     @bentoml.api(input_spec=LinkRequest)
-    def link(self, text: str, mention: str, image: Annotated[Path, ContentType("image/*")] | None = None) -> LinkAnswer:
+    def link(self, text: str, mention: str, image: Path | None = None) -> LinkAnswer:
         """Link one mention of a post.
 
         Raises: InvalidArgument (status 400) if the text or the mention is empty, or the image can't be decoded.

@@ -36,7 +36,8 @@ def bentoml_home(home: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def empty_store(tmp_path: Path) -> Iterator[Path]:
+def empty_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.delenv(RELEASE_VARIABLE, raising=False)
     with bentoml_home(tmp_path / "bentoml") as home:
         yield home
 
@@ -45,10 +46,11 @@ def empty_store(tmp_path: Path) -> Iterator[Path]:
 def client(tmp_path_factory: pytest.TempPathFactory, tiny_release: Path) -> Iterator[TestClient]:
     """A running service over the tiny release, started with an empty store."""
     home = tmp_path_factory.mktemp("service") / "bentoml"
-    with pytest.MonkeyPatch.context() as patch, bentoml_home(home):
-        patch.setenv(RELEASE_VARIABLE, str(tiny_release))
-        with TestClient(app=Gemel.to_asgi()) as client:
-            yield client
+    patch = pytest.MonkeyPatch()
+    patch.setenv(RELEASE_VARIABLE, str(tiny_release))
+    with bentoml_home(home), TestClient(app=Gemel.to_asgi()) as client:
+        patch.undo()  # it is read at the start alone, and other tests set their own
+        yield client
 
 
 def image_of(dataset: Path, number: int = 0) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import Trainer
+from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from torch.utils.data import DataLoader
 
@@ -54,8 +54,8 @@ def train_mapper(
     schedule = Schedule(course.steps, course.warmup_steps, course.peak_rate, course.weight_decay)
     module = MapperTraining(mapper, llm, schedule, leading_bos)
     best = ModelCheckpoint(progress / "best", "best", monitor="dev_loss", save_weights_only=True)
-    resume = ModelCheckpoint(progress / "resume", "resume", every_n_train_steps=course.check_every)
-    resume.CHECKPOINT_NAME_LAST = "resume"
+    # Written behind each look at dev, and last: so it holds what `best` and `patience` made of that look.
+    resume = ModelCheckpoint(progress / "resume", "resume", save_on_train_epoch_end=False)
     for checkpoint in (best, resume):
         checkpoint._enable_version_counter = False
     _quiet()
@@ -70,7 +70,7 @@ def train_mapper(
         num_sanity_val_steps=0,
         log_every_n_steps=1,
         logger=_curves(progress / "curves"),
-        callbacks=[*callbacks, best, resume, EarlyStopping("dev_loss", patience=course.patience), TQDMProgressBar(10)],
+        callbacks=[*callbacks, best, resume, _Patience("dev_loss", patience=course.patience), TQDMProgressBar(10)],
         enable_model_summary=False,
     )
     loader = EndlessBatches(train, course.micro_batch_size, course.steps * accumulate, seed)
@@ -81,6 +81,13 @@ def train_mapper(
     module.load_state_dict(state["state_dict"])
     assert best.best_model_score is not None, "dev is looked at before the last step"
     return TrainingResult(module.mapper.cpu(), float(best.best_model_score), trainer.global_step)
+
+
+class _Patience(EarlyStopping):
+    """Early stopping that also holds for a run which is started again after it was stopped."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
 def trainable_share(mapper: LinearMapper, llm: FrozenLLM, vision_parameters: int) -> float:
