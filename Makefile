@@ -6,7 +6,7 @@ export BENTOML_DO_NOT_TRACK := True
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup repro test checks sample lock clean
+.PHONY: setup repro test checks audit sample lock clean
 
 setup: .venv/.made
 
@@ -35,6 +35,9 @@ checks: setup
 	$(BIN)/lint-imports
 	$(BIN)/uv pip check --python $(BIN)/python
 	$(BIN)/python -m pytest tests/contracts
+
+audit: setup                     # asks the advisory database of the package index
+	$(BIN)/pip-audit -r requirements.lock --no-deps --disable-pip
 
 sample: setup
 	$(BIN)/python -m sample

@@ -99,15 +99,15 @@ def kind_accuracy(model: CLIP, settings: int = 50) -> float:
 
 
 def write(model: CLIP, folder: Path) -> None:
-    """Write the model in open_clip's own layout: config and safetensors."""
+    """Write the model in open_clip's own layout: config, and safetensors in half precision."""
     folder.mkdir(parents=True, exist_ok=True)
     config = {"model_cfg": CONFIG, "preprocess_cfg": {"mean": MEAN, "std": STD}}
     (folder / "open_clip_config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    save_file(model.half().state_dict(), folder / "open_clip_model.safetensors")
 
 
 def make(folder: Path) -> None:
     """Train and write tiny-clip."""
     model = train()
     write(model, folder)
-    print(f"tiny-clip reads the kind of {kind_accuracy(model):.1%} of new pictures (linear probe)")
+    print(f"tiny-clip reads the kind of {kind_accuracy(model.float()):.1%} of new pictures (linear probe)")

@@ -276,10 +276,10 @@ def train(world: World, tokenizer: PreTrainedTokenizerFast, forbidden_texts: set
 
 
 def make(world: World, forbidden_texts: set[str], folder: Path) -> None:
-    """Train and write tiny-llama: weights as safetensors, and its tokenizer."""
+    """Train and write tiny-llama: weights as safetensors in half precision, and its tokenizer."""
     tokenizer = make_tokenizer(world)
     model = train(world, tokenizer, forbidden_texts)
-    model.save_pretrained(folder)
+    model.half().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     facts = {"avoided_texts": len(forbidden_texts), "avoided_texts_sha256": texts_hash(forbidden_texts)}
     (folder / "recipe.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -56,17 +57,22 @@ def link(
 ) -> None:
     """Link one post, or a file of posts."""
     from gemel.core.settings import RuntimeSettings
+    from gemel.links import check_format
     from gemel.predictor import Linker
 
     one = _single_post(posts, text, mention, image)
     if one is None and to is None:
         raise RequestError("a file of posts needs --out links.parquet or --out links.jsonl")
+    if one is not None and to is not None:
+        raise RequestError("--out is for a file of posts; one post's link is printed")
+    if to is not None:
+        check_format(to)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         linker = Linker.load(release, device=RuntimeSettings(device).torch_device)
     for notice in caught:
         if notice.category is UserWarning:
-            err.print(f"[yellow]{notice.message}[/]")
+            err.print(f"[yellow]{escape(str(notice.message))}[/]")
     if one is not None:
         (found,) = linker.link([one])
         _show(found)
@@ -91,7 +97,7 @@ def main() -> None:
     try:
         app()
     except GemelError as error:
-        err.print(f"[red]error:[/] {error}", highlight=False)
+        err.print(f"[red]error:[/] {escape(str(error))}", highlight=False)
         sys.exit(1)
 
 
@@ -106,22 +112,23 @@ def _single_post(posts: Path | None, text: str | None, mention: str | None, imag
 
 
 def _show(found: Link) -> None:
-    table = Table("", "entity", "name", "score", "probability", title=f"{found.mention.text!r}, image {found.image}")
+    title = escape(f"{found.mention.text!r}, image {found.image}")
+    table = Table("", "entity", "name", "score", "probability", title=title)
     for place, candidate in enumerate(found.candidates, 1):
         probability = f"{candidate.probability:.3f}"
-        table.add_row(str(place), candidate.entity_id, candidate.name, f"{candidate.score:.3f}", probability)
+        name = escape(candidate.name)
+        table.add_row(str(place), escape(candidate.entity_id), name, f"{candidate.score:.3f}", probability)
     out.print(table)
     for note in found.notes:
-        err.print(f"[yellow]{note}[/]")
+        err.print(f"[yellow]{escape(note)}[/]")
 
 
 def _link_file(linker: object, posts: Path, to: Path) -> None:
-    from gemel.links import check_format, link_rows, write_links
+    from gemel.links import link_rows, write_links
     from gemel.posts.requests import read_requests
     from gemel.predictor import Linker
 
     assert isinstance(linker, Linker)
-    check_format(to)
     requests = list(read_requests(posts))
     columns = (TextColumn("linking"), BarColumn(), MofNCompleteColumn(), TextColumn("posts"), TimeRemainingColumn())
     rows = []
@@ -135,8 +142,8 @@ def _link_file(linker: object, posts: Path, to: Path) -> None:
     unread = sum(str(row["image"]).startswith("unreadable") for row in rows)
     absent = sum(bool(row["notes"]) for row in rows)
     out.print(
-        f"{to}: {len(rows) - failed} mentions linked, {failed} lines refused (see the column error), {unread} with an "
-        f"unreadable image, {absent} not found in their text",
+        f"{escape(str(to))}: {len(rows) - failed} mentions linked, {failed} lines refused (see the column error), "
+        f"{unread} with an unreadable image, {absent} not found in their text",
         highlight=False,
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from gemel.core.errors import GemelError, RequestError
+from gemel.core.errors import GemelError, RequestError, ShapeError
 from gemel.core.schema import Link, Post
 from gemel.posts.requests import RefusedLine
 from gemel.predictor import Linker
@@ -33,15 +33,19 @@ FORMATS = (".parquet", ".jsonl")
 def link_rows(
     linker: Linker, requests: Sequence[Post | RefusedLine], at_once: int = 64
 ) -> Iterator[list[dict[str, Any]]]:
-    """Link requests in order, some at a time: the rows of each request, one for each of its mentions."""
+    """Link requests in order, some at a time: the rows of each request, one for each of its mentions.
+
+    A line that was refused before, or a post that can't be linked, has one row with the reason.
+    """
     for start in range(0, len(requests), at_once):
         some = requests[start : start + at_once]
-        links = iter(linker.link([post for post in some if isinstance(post, Post)]))
+        linked = _link_or_refuse(linker, [post for post in some if isinstance(post, Post)])
         for request in some:
-            if isinstance(request, RefusedLine):
-                yield [dict.fromkeys(SCHEMA) | {"post_id": request.post_id, "error": request.reason}]
+            found = request if isinstance(request, RefusedLine) else next(linked)
+            if isinstance(found, RefusedLine):
+                yield [dict.fromkeys(SCHEMA) | {"post_id": found.post_id, "error": found.reason}]
             else:
-                yield [link_row(next(links)) for _ in request.mentions]
+                yield [link_row(link) for link in found]
 
 
 def link_row(link: Link) -> dict[str, Any]:
@@ -58,6 +62,22 @@ def link_row(link: Link) -> dict[str, Any]:
         "notes": list(link.notes),
         "error": None,
     }
+
+
+def _link_or_refuse(linker: Linker, posts: Sequence[Post]) -> Iterator[list[Link] | RefusedLine]:
+    """The links of each post. One post that can't be linked must not take the others with it: halves find it."""
+    try:
+        links = iter(linker.link(posts))
+    except (RequestError, ShapeError) as error:
+        if len(posts) == 1:
+            yield RefusedLine(posts[0].post_id, str(error))
+        else:
+            middle = len(posts) // 2
+            yield from _link_or_refuse(linker, posts[:middle])
+            yield from _link_or_refuse(linker, posts[middle:])
+    else:
+        for post in posts:
+            yield [next(links) for _ in post.mentions]
 
 
 def check_format(path: Path) -> None:

@@ -227,7 +227,7 @@ def rooted(backbone: BackboneSettings, root: Path) -> BackboneSettings:
 def check_post(post: Post) -> None:
     """Refuse what can't be linked.
 
-    Raises: RequestError, naming the post, if it has no text, no mention, or an empty mention.
+    Raises: RequestError, naming the post, if it has no text, no mention, an empty mention, or broken Unicode.
     """
     name = f"post {post.post_id!r}" if post.post_id else "the post"
     if not post.text.strip():
@@ -236,6 +236,10 @@ def check_post(post: Post) -> None:
         raise RequestError(f"{name}: has no mention; say which string of the text to link")
     if any(not mention.text.strip() for mention in post.mentions):
         raise RequestError(f"{name}: a mention is empty; say which string of the text to link")
+    try:
+        "".join([post.text, *(mention.text for mention in post.mentions)]).encode()
+    except UnicodeEncodeError:
+        raise RequestError(f"{name}: holds a lone surrogate, which is no character; repair the encoding") from None
 
 
 def _notes(post: Post, mention: Mention) -> tuple[str, ...]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.callbacks import Callback
 from tiny_world import PREFIX_TOKENS, VISION_WIDTH, WIDTH
 
 from gemel.core.settings import TrainingCourse
@@ -71,22 +76,22 @@ def train_toy(
     )
 
 
-def main(llm_folder: str, progress: str, after: str) -> None:
-    """Train and be killed, without warning, at the end of a micro-batch: what a subprocess of the tests runs."""
-    import os
-    import signal
+class AtMicroBatch(Callback):
+    """Does something at the end of a micro-batch, counted from 1 over the whole run."""
 
-    from lightning.pytorch.callbacks import Callback
+    def __init__(self, number: int, act: Callable[[], None]) -> None:
+        self.number, self.act = number, act
 
-    class Kill(Callback):
-        def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-            if batch_idx + 1 == int(after):
-                os.kill(os.getpid(), signal.SIGKILL)
+    def on_train_batch_end(self, *arguments: Any) -> None:
+        if arguments[-1] + 1 == self.number:
+            self.act()
 
-    train_toy(load_llm(llm_folder), Path(progress), callbacks=[Kill()])
+
+def train_until_killed(llm_folder: str, progress: str, number: str) -> None:
+    """Train, and be killed without warning behind a micro-batch: what a subprocess of the tests runs."""
+    kill = AtMicroBatch(int(number), lambda: os.kill(os.getpid(), signal.SIGKILL))
+    train_toy(load_llm(llm_folder), Path(progress), callbacks=[kill])
 
 
 if __name__ == "__main__":
-    import sys
-
-    main(*sys.argv[1:])
+    train_until_killed(*sys.argv[1:])

@@ -55,6 +55,8 @@ def read_manifest(artifact: Path, stage: str, *, check_hashes: bool = False) -> 
         raise ArtifactError(f"{artifact}: no {MANIFEST}, so it was never finished; {advice}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ArtifactError(f"{artifact / MANIFEST}: damaged ({error}); {advice}") from error
+    if not isinstance(manifest, dict):
+        raise ArtifactError(f"{artifact / MANIFEST}: damaged (it holds no object); {advice}")
     if manifest.get("format") != FORMAT or manifest.get("stage") != stage:
         found = f"format {manifest.get('format')!r} of stage {manifest.get('stage')!r}"
         raise ArtifactError(f"{artifact}: expected format {FORMAT} of stage {stage!r}, found {found}; {advice}")

@@ -89,12 +89,17 @@ class TrainingCourse:
 
 @dataclass(frozen=True)
 class MapperSettings:
-    """How the mapper is trained. seeds: one mapper each. prefix_tokens: soft tokens per image."""
+    """How the mapper is trained.
+
+    seeds: one mapper each. prefix_tokens: soft tokens per image. missing_image: what stands for an image that isn't
+    there. without_demonstrations: share of the training examples that show none.
+    """
 
     seeds: tuple[int, ...]
     prefix_tokens: int
     missing_image: MissingImage
     course: TrainingCourse
+    without_demonstrations: float = 0.0
 
 
 @dataclass(frozen=True)

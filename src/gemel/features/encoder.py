@@ -11,6 +11,7 @@ import numpy.typing as npt
 import open_clip
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from gemel.core.errors import BackboneError
@@ -59,7 +60,7 @@ def load_encoder(model: str, pretrained: str | None = None, device: str = "cpu")
         raise BackboneError(f"{model}: no such folder; run `dvc pull`, or choose another encoder in conf/backbone/")
     try:
         clip, preprocess = open_clip.create_model_from_pretrained(model, pretrained=pretrained, device=device)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, SafetensorError, ValueError) as error:
         raise BackboneError(f"{model}: can't be loaded ({error}); check the name, the tag and the network") from error
     tower = clip.visual
     if getattr(tower, "proj", None) is None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -69,7 +70,7 @@ def load_llm(name: str, revision: str | None = None, *, dtype: str = "float32", 
         model = AutoModelForCausalLM.from_pretrained(
             name, revision=revision, dtype=getattr(torch, dtype), use_safetensors=True
         )
-    except (OSError, ValueError) as error:
+    except (OSError, SafetensorError, ValueError) as error:
         raise BackboneError(loading_advice(name, error)) from error
     model.requires_grad_(False)
     model.train(False)

@@ -42,11 +42,15 @@ class LinearMapper(nn.Module):
         """Scale the fresh weights so that soft tokens of typical images are as large as the LLM's own embeddings.
 
         images: some vision vectors, (n, vision_dim). embeddings: the LLM's input embeddings, (vocabulary, llm_dim).
-        Without this, soft tokens of an encoder with long vectors drown the words around them.
+        What all images have in common is taken off by the bias, so that soft tokens differ as much as words do.
         """
         self.linear.bias.zero_()
-        size = self(images).square().mean().sqrt()
-        self.linear.weight.mul_(embeddings.float().square().mean().sqrt() / size.clamp_min(1e-12))
+        soft = self(images).flatten(1)
+        common = soft.mean(dim=0)
+        size = (soft - common).square().mean().sqrt().clamp_min(1e-12)
+        scale = embeddings.float().square().mean().sqrt() / size
+        self.linear.weight.mul_(scale)
+        self.linear.bias.copy_(-common * scale)
 
 
 def save_mapper(mapper: LinearMapper, path: Path) -> None:
@@ -63,8 +67,8 @@ def load_mapper(path: Path, *, vision_dim: int, llm_dim: int) -> LinearMapper:
     try:
         with safe_open(path, framework="pt") as file:
             prefix_tokens = int(file.metadata()["prefix_tokens"])
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (OSError, SafetensorError, KeyError, TypeError) as error:
+            weights = {name: file.get_tensor(name) for name in ("linear.weight", "linear.bias")}
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path}: not a readable mapper ({error}); run `dvc repro mapper`") from error
     found = tuple(weights["linear.weight"].shape)
     if found != (prefix_tokens * llm_dim, vision_dim):

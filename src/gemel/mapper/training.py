@@ -46,10 +46,14 @@ def train_mapper(
 ) -> TrainingResult:
     """Train until the steps are over or dev stops gaining, and return the best mapper on dev.
 
+    mapper: fresh weights; they are brought to the scale of the LLM's embeddings first.
     progress: a folder for the state of this run. A run that was killed and is started again with the same arguments
     goes on from its last saved step, with the same order of examples. The curves are in `progress/curves`; removing
     the folder is left to the caller, once the result is safe.
     """
+    images = [segment.image for example in train for segment in example.segments[-1:] if segment.image is not None]
+    if images:
+        mapper.match_scale(torch.stack(images), next(llm.embedding.parameters()).detach().cpu())
     accumulate = course.batch_size // course.micro_batch_size
     schedule = Schedule(course.steps, course.warmup_steps, course.peak_rate, course.weight_decay)
     module = MapperTraining(mapper, llm, schedule, leading_bos)

@@ -28,23 +28,26 @@ class RefusedLine:
 def read_requests(path: Path) -> Iterator[Post | RefusedLine]:
     """Read the posts of a file, in order. A line that can't be used comes back with the reason.
 
-    Raises: DataError if the file is missing or isn't UTF-8 text.
+    Raises: DataError if the file can't be read or isn't UTF-8 text.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        # Not splitlines: a text may hold U+2028 or U+0085, which end no line of JSON lines.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; give a JSON-lines file of posts, or --text and --mention") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text ({error}); convert it first") from error
+    except OSError as error:
+        raise DataError(f"{path}: can't be read ({error}); give a JSON-lines file of posts") from error
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         name = f"line {number}"
         try:
             row = json.loads(line)
-            name = str(row.get("id", name)) if isinstance(row, dict) else name
+            name = str(row["id"]) if isinstance(row, dict) and row.get("id") is not None else name
             post = parse_request(row, name, path.parent)
-        except (json.JSONDecodeError, RequestError) as error:
+        except (ValueError, RequestError) as error:
             yield RefusedLine(name, f"{path} line {number}: {error}")
         else:
             yield post
@@ -73,4 +76,8 @@ def _mention(value: Any) -> Mention:
     text = value.get("mention") if isinstance(value, dict) else None
     if not isinstance(text, str) or not text.strip():
         raise RequestError(f"mentions: expected a string or an object with a mention, found {value!r}")
+    for key, kind, words in (("start", int, "a number"), ("end", int, "a number"), ("entity", str, "an id")):
+        given = value.get(key)
+        if given is not None and type(given) is not kind:
+            raise RequestError(f"{key}: expected {words} or null, found {given!r}")
     return Mention(text, value.get("start"), value.get("end"), value.get("entity"))

@@ -83,7 +83,8 @@ def _answerers(seeds: list[int], num_beams: int) -> Mapping[int, Answerer]:
     trie_facts = read_manifest(ENTITY_TRIE, "entity_trie")
     expect_fact(ENTITY_TRIE, trie_facts, "tokenizer", tokenizer_fingerprint(llm.tokenizer), "entity_trie")
     features = FeatureStore(IMAGE_FEATURES)
-    width = read_manifest(IMAGE_FEATURES, "image_features")["width"]
+    encoder = read_manifest(IMAGE_FEATURES, "image_features")
+    expect_fact(MAPPER, read_manifest(MAPPER, "mapper"), "encoder", encoder["encoder"], "mapper")
     demonstrations = load_section("demonstrations", DemonstrationSettings)
     settings = LinkerSettings(backbone, demonstrations, num_beams, missing_image)
     shared: dict[str, Any] = {
@@ -96,7 +97,7 @@ def _answerers(seeds: list[int], num_beams: int) -> Mapping[int, Answerer]:
     }
     weights = {seed: MAPPER / f"seed-{seed}" / WEIGHTS for seed in seeds}
     return {
-        seed: Answerer(mapper=load_mapper(path, vision_dim=width, llm_dim=llm.width), **shared)
+        seed: Answerer(mapper=load_mapper(path, vision_dim=encoder["width"], llm_dim=llm.width), **shared)
         for seed, path in weights.items()
     }
 

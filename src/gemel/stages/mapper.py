@@ -39,7 +39,8 @@ def main() -> None:
     with new_artifact(MAPPER, "mapper", facts) as draft:
         summary = {}
         for seed in settings.seeds:
-            fresh = _fresh_mapper(settings.prefix_tokens, encoder["width"], llm, train, seed)
+            torch.manual_seed(seed)
+            fresh = LinearMapper(encoder["width"], llm.width, settings.prefix_tokens)
             progress = PROGRESS / "mapper" / f"{run}-{seed}"
             result = train_mapper(
                 fresh,
@@ -76,20 +77,11 @@ def _examples(settings: MapperSettings, llm: FrozenLLM, method: str) -> tuple[li
             vector_of,
             llm.encode,
             llm.eos_token_id,
+            settings.without_demonstrations if split == "train" else 0.0,
         )
         for split in ("train", "dev")
     )
     return train, dev
-
-
-def _fresh_mapper(prefix_tokens: int, vision_dim: int, llm: FrozenLLM, train: list[Example], seed: int) -> LinearMapper:
-    torch.manual_seed(seed)
-    mapper = LinearMapper(vision_dim, llm.width, prefix_tokens)
-    images = [example.segments[-1].image for example in train[:512]]
-    seen = [image for image in images if image is not None]
-    if seen:
-        mapper.match_scale(torch.stack(seen), next(llm.embedding.parameters()).detach().cpu())
-    return mapper
 
 
 def _keep(result: TrainingResult, folder: Path, progress: Path) -> None:

@@ -54,9 +54,11 @@ def difference(hits: Hits, baseline: Hits, where: Mask | None = None) -> Figure 
 
 def gap_closed(hits: Hits, floor: Hits, ceiling: Hits) -> Figure | None:
     """Share of the way from floor to ceiling that was made; all on the same mentions. None where there is no gap."""
+    if hits.shape[1] == 0:
+        return None
     rows = np.stack([outcome.mean(axis=0) for outcome in (hits, floor, ceiling)])
     bottom, top = rows[1].mean(), rows[2].mean()
-    if rows.shape[1] == 0 or top <= bottom:
+    if top <= bottom:
         return None
     low, high = _interval(rows, lambda means: (means[0] - means[1]) / np.maximum(means[2] - means[1], 1e-9))
     per_seed = (hits - bottom) / (top - bottom)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
@@ -24,11 +25,14 @@ def training_examples(
     vector_of: VectorOf,
     encode: Encode,
     eos_token_id: int,
+    without_demonstrations: float = 0.0,
 ) -> list[Example]:
     """One example for each solved mention.
 
     chosen: mention id -> rows of the book, the most relevant first. vector_of: image SHA-256 (None: no image) ->
     vision vector, or None to leave the prefix out.
+    without_demonstrations: share of examples that show none. With demonstrations at hand the answer is mostly among
+    them, and a mapper could get by with making equal images equal; alone, it has to speak the LLM's language.
     The target is the name's token ids, as in the trie, and EOS.
     Raises: DataError if there is nothing to learn from.
     """
@@ -37,7 +41,7 @@ def training_examples(
     examples = []
     for row in solved.iter_rows(named=True):
         query = query_segment(row["text"], row["mention"], None, encode)
-        rows = chosen[row["mention_id"]]
+        rows = () if _lot(row["mention_id"]) < without_demonstrations else chosen[row["mention_id"]]
         prompt = build_prompt([book.segment(shown, None) for shown in rows], query)
         images = [*(book.images[shown] for shown in reversed(rows)), row["image_sha256"]]
         segments = tuple(
@@ -46,6 +50,11 @@ def training_examples(
         )
         examples.append(Example(segments, (*encode(row["name"]), eos_token_id)))
     return examples
+
+
+def _lot(mention_id: str) -> float:
+    """A number in [0, 1) that follows from the mention alone."""
+    return int.from_bytes(hashlib.sha256(mention_id.encode()).digest()[:4]) / 2**32
 
 
 def _vector(sha256: str | None, vector_of: VectorOf) -> Tensor | None:

@@ -1,0 +1,122 @@
+"""The choice of demonstrations, compared with a naive reference."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gemel.retrieval.choice import Chooser, Corpus, rank
+from gemel.retrieval.scorers import Scores
+
+
+class FixedScorer:
+    """The same scores for every query; counts how often it is asked."""
+
+    def __init__(self, scores: list[float]) -> None:
+        self._scores, self.asked = np.array(scores, dtype=np.float32), 0
+
+    def scores(self, query: str) -> Scores:  # noqa: ARG002
+        self.asked += 1
+        return self._scores
+
+
+def make_corpus(entities: list[str], mentions: list[str] | None = None) -> Corpus:
+    size = len(entities)
+    return Corpus(mentions or ["Jaguar"] * size, [f"text {row}" for row in range(size)], entities)
+
+
+def choose(scores: list[float], entities: list[str], count: int, text: str = "another") -> tuple[int, ...]:
+    return Chooser(make_corpus(entities), FixedScorer(scores), count).choose("Jaguar", text)
+
+
+def reference_rank(scores: list[float], entities: list[str]) -> list[int]:
+    """Sort by score; among equals, the k-th row of each entity goes before the next of any, in corpus order."""
+    shown: dict[tuple[float, str], int] = {}
+    keys = []
+    for row, (score, entity) in enumerate(zip(scores, entities, strict=True)):
+        turn = shown.get((score, entity), 0)
+        shown[score, entity] = turn + 1
+        keys.append((-score, turn, row))
+    return [row for _, _, row in sorted(keys)]
+
+
+def test_most_relevant_comes_first() -> None:
+    assert choose([0.1, 0.9, 0.5], ["a", "b", "c"], 2) == (1, 2)
+
+
+def test_among_equals_an_entity_that_was_not_shown_goes_first() -> None:
+    assert choose([1, 1, 1, 1], ["a", "a", "b", "a"], 4) == (0, 2, 1, 3)
+
+
+def test_among_equals_corpus_order_decides_last() -> None:
+    assert choose([1, 1, 1], ["c", "b", "a"], 3) == (0, 1, 2)
+
+
+def test_entity_shown_with_a_higher_score_still_goes_first_among_equals() -> None:
+    assert choose([2, 1, 1], ["a", "a", "b"], 3) == (0, 1, 2)
+
+
+def test_same_mention_in_the_same_text_is_left_out() -> None:
+    assert choose([3, 2, 1], ["a", "b", "c"], 2, text="text 0") == (1, 2)
+
+
+def test_same_mention_in_another_text_stays() -> None:
+    assert choose([3, 2, 1], ["a", "b", "c"], 2, text="text 9") == (0, 1)
+
+
+def test_other_mention_in_the_same_text_stays() -> None:
+    corpus = make_corpus(["a", "b"], ["Jaguar", "Mercury"])
+    assert Chooser(corpus, FixedScorer([1, 2]), 2).choose("Jaguar", "text 1") == (1, 0)
+
+
+def test_small_corpus_gives_all_it_has() -> None:
+    assert choose([1, 2], ["a", "b"], 16) == (1, 0)
+
+
+def test_count_of_zero_gives_none() -> None:
+    assert choose([1, 2], ["a", "b"], 0) == ()
+
+
+def test_empty_corpus_gives_none() -> None:
+    assert Chooser(Corpus([], [], []), FixedScorer([]), 3).choose("Jaguar", "text") == ()
+
+
+def test_many_equal_posts_are_all_left_out() -> None:
+    size = 100
+    corpus = Corpus(["Jaguar"] * size, ["same"] * 90 + [f"text {row}" for row in range(90, size)], ["a"] * size)
+    chooser = Chooser(corpus, FixedScorer([float(size - row) for row in range(size)]), 3)
+    assert chooser.choose("Jaguar", "same") == (90, 91, 92)
+
+
+def test_ranking_of_a_mention_is_remembered() -> None:
+    scorer = FixedScorer([1, 2])
+    chooser = Chooser(make_corpus(["a", "b"]), scorer, 2)
+    assert chooser.choose("Jaguar", "one") == chooser.choose("Jaguar", "two")
+    assert scorer.asked == 1
+
+
+ROWS = st.lists(
+    st.tuples(st.sampled_from([0.0, 0.5, 1.0, 2.0]), st.sampled_from("abcd"), st.sampled_from(["s", "t", "u"])),
+    min_size=1,
+    max_size=150,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=ROWS, count=st.integers(0, 20))
+def test_choice_equals_the_reference(rows: list[tuple[float, str, str]], count: int) -> None:
+    scores, entities, texts = (list(column) for column in zip(*rows, strict=True))
+    chooser = Chooser(Corpus(["Jaguar"] * len(rows), texts, entities), FixedScorer(scores), count)
+    wanted = [row for row in reference_rank(scores, entities) if texts[row] != "s"][:count]
+    assert list(chooser.choose("Jaguar", "s")) == wanted
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rank_of_a_few_equals_the_head_of_the_whole(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(0, 5, 60).astype(np.float32)
+    entities: npt.NDArray[np.int64] = rng.integers(0, 8, 60)
+    whole = rank(scores, entities, 60)
+    for count in range(1, 60):
+        np.testing.assert_array_equal(rank(scores, entities, count), whole[:count])

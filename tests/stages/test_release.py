@@ -1,0 +1,91 @@
+"""The stage `release`: one folder that a linker can be loaded from."""
+
+import json
+import shutil
+import warnings
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from gemel.bundle import ENTITIES, read_bundle
+from gemel.core.artifacts import artifact_hash, read_manifest
+from gemel.core.errors import ArtifactError
+from gemel.core.images import image_sha256
+from gemel.core.schema import Mention, Post
+from gemel.mapper.mapper import WEIGHTS
+from gemel.posts.tables import Tables
+from gemel.predictor import Linker
+from gemel.stages import EVALUATION, MAPPER, MAPPER_SUMMARY, METRICS, POSTS, RELEASE
+from gemel.stages import release as stage
+from gemel.stages.evaluation import PREDICTIONS
+from gemel.tasks.linking.demonstrations import read_corpus
+
+
+@pytest.mark.usefixtures("in_project")
+def test_mapper_is_the_best_on_dev() -> None:
+    best = json.loads(MAPPER_SUMMARY.read_text())["best_seed"]
+    assert (RELEASE / WEIGHTS).read_bytes() == (MAPPER / f"seed-{best}" / WEIGHTS).read_bytes()
+
+
+@pytest.mark.usefixtures("in_project")
+def test_manifest_says_what_the_bundle_is_made_of() -> None:
+    facts = read_manifest(RELEASE, "release", check_hashes=True)
+    assert facts["made_from"] == {folder.name: artifact_hash(folder) for folder in stage.INPUTS}
+    assert facts["accuracy"]["test"] == json.loads(METRICS.read_text())["test"]["accuracy"]
+    assert facts["dataset"] == "tiny"
+
+
+@pytest.mark.usefixtures("in_project")
+def test_bundle_holds_the_vectors_of_its_demonstrations() -> None:
+    wanted = set(read_corpus(RELEASE)["image_sha256"].drop_nulls())
+    assert set(read_bundle(RELEASE).vectors) == wanted
+    assert len(wanted) == 10
+
+
+@pytest.mark.usefixtures("in_project")
+def test_bundle_holds_the_catalog() -> None:
+    assert (RELEASE / ENTITIES).read_bytes() == (POSTS / ENTITIES).read_bytes()
+
+
+def test_linker_answers_as_evaluation_did(in_project: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        linker = Linker.load(RELEASE)
+    best = json.loads(MAPPER_SUMMARY.read_text())["best_seed"]
+    full = pl.read_parquet(EVALUATION / PREDICTIONS).filter(
+        (pl.col("variant") == "full") & (pl.col("seed") == best) & (pl.col("split") == "test")
+    )
+    answers = dict(full.select("mention_id", "answers").iter_rows())
+    tables = Tables.read(POSTS)
+    images = dict(tables.posts.select("post_id", "image").iter_rows())
+    for row in tables.mentions.filter(pl.col("mention_id").is_in(list(answers))).iter_rows(named=True):
+        image = in_project / "data" / "tiny" / images[row["post_id"]]
+        assert image_sha256(image) in set(tables.posts["image_sha256"])
+        (link,) = linker.link([Post(row["text"], (Mention(row["mention"]),), image)])
+        assert [candidate.entity_id for candidate in link.candidates] == answers[row["mention_id"]]
+
+
+@pytest.mark.usefixtures("project_copy")
+def test_second_run_gives_the_same_artifact() -> None:
+    before = artifact_hash(RELEASE)
+    stage.main()
+    assert artifact_hash(RELEASE) == before
+
+
+@pytest.mark.parametrize("folder", stage.INPUTS, ids=lambda folder: folder.name)
+@pytest.mark.usefixtures("project_copy")
+def test_missing_artifact_names_its_stage(folder: Path) -> None:
+    shutil.rmtree(folder)
+    with pytest.raises(ArtifactError, match=rf"artifacts/{folder.name}: .*; run `dvc repro {folder.name}`"):
+        stage.main()
+
+
+@pytest.mark.usefixtures("project_copy")
+def test_unfinished_release_leaves_the_old_one() -> None:
+    before = artifact_hash(RELEASE)
+    shutil.rmtree(MAPPER / "seed-0")
+    shutil.rmtree(MAPPER / "seed-1")
+    with pytest.raises(ArtifactError, match=r"missing, though its manifest lists it; run `dvc repro mapper`"):
+        stage.main()
+    assert artifact_hash(RELEASE) == before

@@ -1,0 +1,90 @@
+"""Training examples: the prompt of each solved mention, and the name to answer with."""
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+import pytest
+from characters import decode, encode
+
+from gemel.core.errors import DataError
+from gemel.features.encoder import Vectors
+from gemel.mapper.examples import Example
+from gemel.tasks.linking.demonstrations import DemonstrationBook
+from gemel.tasks.linking.prompt import question
+from gemel.tasks.linking.targets import training_examples
+
+EOS = 0
+ZEROS = np.zeros(2, dtype=np.float32)
+
+
+def vector_of(sha256: str | None) -> Vectors | None:
+    """A vector that names its image by a number of the hash."""
+    return None if sha256 is None else np.array([int(sha256[:6], 16), 1], dtype=np.float32)
+
+
+def examples_of(
+    solved: pl.DataFrame, rows: tuple[int, ...], look_up: Callable[[str | None], Vectors | None] = vector_of
+) -> list[Example]:
+    chosen = dict.fromkeys(solved["mention_id"], rows)
+    return training_examples(solved, chosen, DemonstrationBook(solved, encode), look_up, encode, EOS)
+
+
+def test_every_solved_mention_becomes_an_example(solved: pl.DataFrame) -> None:
+    assert len(examples_of(solved, (0,))) == solved.height
+
+
+def test_target_is_the_name_and_eos(solved: pl.DataFrame) -> None:
+    assert examples_of(solved, ())[0].target_ids == (*encode("Jaguar (animal)"), EOS)
+
+
+def test_demonstrations_ascend_to_the_query(solved: pl.DataFrame) -> None:
+    example = examples_of(solved, (4, 2))[0]
+    words = [decode(segment.token_ids) for segment in example.segments]
+    texts = solved["text"].to_list()
+    assert [word.split("\n")[0] for word in words] == [f"[Text]{texts[row]}" for row in (2, 4, 0)]
+    assert words[-1] == question(texts[0], "Jaguar")
+
+
+def test_each_segment_has_the_vector_of_its_own_image(solved: pl.DataFrame) -> None:
+    example = examples_of(solved, (4, 2))[0]
+    images = solved["image_sha256"].to_list()
+    for segment, row in zip(example.segments, (2, 4, 0), strict=True):
+        assert segment.image is not None
+        np.testing.assert_array_equal(segment.image, vector_of(images[row]))
+
+
+def test_missing_image_has_no_vector(solved: pl.DataFrame) -> None:
+    last = solved.height - 1
+    example = examples_of(solved, (last, 0))[last]
+    assert [segment.image is None for segment in example.segments] == [False, True, True]
+
+
+def test_missing_image_may_be_a_vector_of_zeros(solved: pl.DataFrame) -> None:
+    last = solved.height - 1
+    example = examples_of(solved, (), lambda sha256: ZEROS if sha256 is None else vector_of(sha256))[last]
+    np.testing.assert_array_equal(example.segments[0].image, ZEROS)
+
+
+def test_nothing_to_learn_from_is_refused(solved: pl.DataFrame) -> None:
+    with pytest.raises(DataError, match="no linkable mention to train on: every mention of the split is NIL"):
+        examples_of(solved.head(0), ())
+
+
+def examples_without(solved: pl.DataFrame, share: float) -> list[Example]:
+    chosen = dict.fromkeys(solved["mention_id"], (4, 2))
+    book = DemonstrationBook(solved, encode)
+    return training_examples(solved, chosen, book, vector_of, encode, EOS, without_demonstrations=share)
+
+
+@pytest.mark.parametrize(("share", "segments"), [(0.0, {3}), (0.5, {1, 3}), (1.0, {1})])
+def test_share_of_the_examples_shows_no_demonstration(solved: pl.DataFrame, share: float, segments: set[int]) -> None:
+    assert {len(example.segments) for example in examples_without(solved, share)} == segments
+
+
+def test_larger_share_takes_demonstrations_from_more_of_the_same_examples(solved: pl.DataFrame) -> None:
+    bare = [
+        {place for place, example in enumerate(examples_without(solved, share)) if len(example.segments) == 1}
+        for share in (0.3, 0.6, 0.9)
+    ]
+    assert bare[0] <= bare[1] <= bare[2]

@@ -1,0 +1,154 @@
+"""The command line: links, imports and reports; a mistake is one sentence and exit status 1."""
+
+import json
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from tiny_world import NOTICE, write_picture
+from typer.testing import CliRunner, Result
+
+from gemel import cli
+from gemel.posts.dataset import read_dataset
+
+LINES = (
+    '{"id": "a", "text": "The Jaguar slept", "mentions": ["Jaguar"], "image": "a.png"}',
+    '{"id": "b", "text": "The Jaguar slept"}',
+    '{"id": "c", "text": "On the Amazon", "mentions": ["Amazon", "Jaguar"], "image": "no.png"}',
+)
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(cli.app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+@pytest.fixture
+def posts(tmp_path: Path) -> Path:
+    """Three lines, the second of which is no post to link."""
+    write_picture(tmp_path / "a.png")
+    path = tmp_path / "posts.jsonl"
+    path.write_text("\n".join(LINES))
+    return path
+
+
+def sentence_of(arguments: list[object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+    """What `gemel` says on stderr before it ends with status 1."""
+    monkeypatch.setattr(sys, "argv", ["gemel", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "Traceback" not in captured.err
+    return " ".join(captured.err.split())
+
+
+def test_one_post_is_linked_and_shown(tiny_release: Path, posts: Path) -> None:
+    picture = posts.with_name("a.png")
+    options = ("--image", picture, "--release", tiny_release, "--device", "cpu")
+    result = run("link", "--text", "The Jaguar slept", "--mention", "Jaguar", *options)
+    assert result.exit_code == 0
+    assert "'Jaguar', image read" in result.stdout
+    assert result.stdout.count(" Q") == 3
+
+
+def test_notice_goes_to_stderr_once(tiny_release: Path) -> None:
+    options = ("--text", "The Jaguar slept", "--mention", "Jaguar", "--release", tiny_release)
+    result = run("link", *options)
+    assert result.stderr.count(NOTICE) == 1
+    assert NOTICE not in result.stdout
+
+
+def test_mention_that_is_not_in_the_text_is_noted(tiny_release: Path) -> None:
+    result = run("link", "--text", "On the river", "--mention", "Amazon", "--release", tiny_release)
+    assert "the mention 'Amazon' does not occur in the text" in result.stderr
+
+
+def test_file_of_posts_becomes_parquet_with_the_bad_line_kept(tiny_release: Path, posts: Path) -> None:
+    result = run("link", posts, "--out", posts.with_name("links.parquet"), "--release", tiny_release)
+    assert result.exit_code == 0
+    table = pl.read_parquet(posts.with_name("links.parquet"))
+    assert table["post_id"].to_list() == ["a", "b", "c", "c"]
+    assert table["image"].to_list()[0] == "read"
+    assert table["error"].is_null().to_list() == [True, False, True, True]
+    assert "line 2: mentions: expected a list of strings to link, found None" in table["error"][1]
+
+
+def test_file_of_posts_becomes_json_lines(tiny_release: Path, posts: Path) -> None:
+    run("link", posts, "--out", posts.with_name("links.jsonl"), "--release", tiny_release)
+    rows = [json.loads(line) for line in posts.with_name("links.jsonl").read_text().splitlines()]
+    assert [row["post_id"] for row in rows] == ["a", "b", "c", "c"]
+    assert [row["mention"] for row in rows] == ["Jaguar", None, "Amazon", "Jaguar"]
+
+
+def test_what_went_wrong_is_counted(tiny_release: Path, posts: Path) -> None:
+    result = run("link", posts, "--out", posts.with_name("links.jsonl"), "--release", tiny_release)
+    words = "3 mentions linked, 1 lines refused (see the column error), 2 with an unreadable image, 1 not found"
+    assert words in " ".join(result.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["link"], "error: give --text and --mention, or a JSON-lines file of posts"),
+        (["link", "--text", "The Jaguar"], "error: give --text and --mention, or a JSON-lines file of posts"),
+        (["link", "x.jsonl"], "error: a file of posts needs --out links.parquet or --out links.jsonl"),
+        (["link", "x.jsonl", "--text", "y"], "error: give either a file of posts, or --text and --mention, not both"),
+        (["link", "x.jsonl", "--out", "x.csv"], "links are written as .parquet or .jsonl; found '.csv'"),
+        (["link", "--text", "a b", "--mention", "b", "--out", "x.jsonl"], "--out is for a file of posts"),
+        (["link", "--text", "a b", "--mention", "b", "--release", "gone"], "gone: no manifest.json, so it was never"),
+        (["report", "gone.json"], "error: gone.json: no such file; run `dvc repro` first"),
+        (["import", "wikimel", "gone.json"], "gone.json"),
+    ],
+)
+def test_mistake_is_one_sentence(
+    arguments: list[object], words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sentence = sentence_of(arguments, monkeypatch, capsys)
+    assert words in sentence
+    assert sentence.startswith("error: ")
+
+
+def test_missing_file_of_posts_is_one_sentence(
+    tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["link", tmp_path / "no.jsonl", "--out", tmp_path / "links.jsonl", "--release", tiny_release]
+    assert "no such file; give a JSON-lines file" in sentence_of(arguments, monkeypatch, capsys)
+
+
+def test_mention_in_brackets_is_shown_as_it_is(tiny_release: Path) -> None:
+    result = run("link", "--text", "A [/Jaguar] [red]", "--mention", "[/Jaguar]", "--release", tiny_release)
+    assert "'[/Jaguar]', image none" in result.stdout
+
+
+def test_path_in_brackets_is_shown_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "[red]x[/red].json: no such file" in sentence_of(["report", "[red]x[/red].json"], monkeypatch, capsys)
+
+
+def test_wikimel_is_imported(tmp_path: Path) -> None:
+    row = {"id": "7", "sentence": "At home", "mentions": ["Powers"], "entities": ["Gary Powers"], "answer": ["Q1"]}
+    (tmp_path / "Wikidata-MEL.json").write_text(json.dumps({"7": row}))
+    result = run("import", "wikimel", tmp_path / "Wikidata-MEL.json", "--target", tmp_path / "data" / "wikimel")
+    assert result.exit_code == 0
+    assert "dvc exp run -S dataset=wikimel" in result.stdout
+    dataset = read_dataset(tmp_path / "data" / "wikimel")
+    assert [post.text for post in dataset.posts] == ["At home"]
+
+
+def test_report_shows_the_metrics(tmp_path: Path) -> None:
+    figure = {"mean": 0.8, "low": 0.7, "high": 0.9, "n": 50, "seeds": 1, "spread": 0.0}
+    split = {"accuracy": figure, "counts": {"mentions": 50, "nil": 3, "out_of_kb": 2, "imputed_image": 4}}
+    metrics = {"test": split, "dev": split, "mapper": {"trainable_share": 0.01, "best_seed": 0}}
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    result = run("report", tmp_path / "metrics.json")
+    assert result.exit_code == 0
+    assert "80.0" in result.stdout
+
+
+def test_help_names_the_commands() -> None:
+    result = run("--help")
+    assert result.exit_code == 0
+    assert all(command in result.stdout for command in ("import", "link", "report"))

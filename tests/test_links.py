@@ -1,0 +1,128 @@
+"""Links as rows of a table and on disk; a post that was refused keeps its row and reason."""
+
+import json
+import warnings
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from gemel.core.errors import GemelError, RequestError
+from gemel.core.schema import Candidate, Link, Mention, Post
+from gemel.links import SCHEMA, check_format, link_row, link_rows, write_links
+from gemel.posts.requests import RefusedLine
+from gemel.predictor import Linker
+
+BEST, SECOND = Candidate("Q1", "One", -0.5, 0.75), Candidate("Q2", "Two", -1.5, 0.25)
+LINK = Link("p1", Mention("Jaguar", 4, 10), (BEST, SECOND), "read", ("a note",))
+REFUSED = RefusedLine("line 2", "text: expected a sentence")
+TOO_LONG = Post("Jaguar " * 400, (Mention("Jaguar"),), post_id="long")
+
+
+@pytest.fixture(scope="module")
+def linker(tiny_release: Path) -> Linker:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return Linker.load(tiny_release)
+
+
+def post(post_id: str, *mentions: str) -> Post:
+    return Post("The Jaguar and the Amazon", tuple(map(Mention, mentions)), post_id=post_id)
+
+
+def test_row_holds_the_best_candidate_then_the_runners_up() -> None:
+    row = link_row(LINK)
+    assert list(row) == list(SCHEMA)
+    assert (row["entity_id"], row["name"], row["score"], row["probability"]) == ("Q1", "One", -0.5, 0.75)
+    assert row["runners_up"] == [{"entity_id": "Q2", "name": "Two", "score": -1.5, "probability": 0.25}]
+
+
+def test_row_says_what_was_linked_and_how() -> None:
+    row = link_row(LINK)
+    assert (row["post_id"], row["mention"], row["start"], row["end"]) == ("p1", "Jaguar", 4, 10)
+    assert (row["image"], row["notes"], row["error"]) == ("read", ["a note"], None)
+
+
+def test_requests_keep_their_order_with_refused_ones_between(linker: Linker) -> None:
+    requests = [post("a", "Jaguar"), REFUSED, post("b", "Jaguar", "Amazon")]
+    rows = list(link_rows(linker, requests))
+    assert [[row["post_id"] for row in some] for some in rows] == [["a"], ["line 2"], ["b", "b"]]
+    assert [row["mention"] for row in rows[2]] == ["Jaguar", "Amazon"]
+
+
+def test_refused_request_has_its_reason_and_nothing_else(linker: Linker) -> None:
+    (((row),),) = link_rows(linker, [REFUSED])
+    assert row["error"] == REFUSED.reason
+    assert {key for key, value in row.items() if value is not None} == {"post_id", "error"}
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_rows_do_not_depend_on_how_many_are_linked_at_once(linker: Linker, at_once: int) -> None:
+    requests = [post("a", "Jaguar"), REFUSED, post("b", "Amazon"), post("c", "Mercury")]
+    rows = [row for some in link_rows(linker, requests, at_once) for row in some]
+    assert [row["post_id"] for row in rows] == ["a", "line 2", "b", "c"]
+
+
+def test_post_that_can_not_be_linked_does_not_take_the_others_with_it(linker: Linker) -> None:
+    requests = [post("a", "Jaguar"), TOO_LONG, post("b", "Amazon"), Post(" ", (Mention("x"),), post_id="empty")]
+    rows = [row for some in link_rows(linker, requests) for row in some]
+    assert [row["post_id"] for row in rows] == ["a", "long", "b", "empty"]
+    assert "use fewer demonstrations or a shorter text" in rows[1]["error"]
+    assert "its text is empty" in rows[3]["error"]
+    assert rows[0]["error"] is rows[2]["error"] is None
+    assert rows[2]["mention"] == "Amazon"
+
+
+def test_parquet_file_holds_the_rows(tmp_path: Path) -> None:
+    rows = [link_row(LINK), dict.fromkeys(SCHEMA) | {"post_id": "line 2", "error": "bad"}]
+    write_links(rows, tmp_path / "links.parquet")
+    table = pl.read_parquet(tmp_path / "links.parquet")
+    assert dict(table.schema) == SCHEMA
+    assert table.to_dicts() == rows
+
+
+def test_json_lines_hold_the_rows(tmp_path: Path) -> None:
+    rows = [link_row(LINK), dict.fromkeys(SCHEMA) | {"post_id": "Zürich", "error": "bad"}]
+    write_links(rows, tmp_path / "links.jsonl")
+    text = (tmp_path / "links.jsonl").read_text(encoding="utf-8")
+    assert [json.loads(line) for line in text.splitlines()] == rows
+    assert "Zürich" in text
+
+
+@pytest.mark.parametrize("name", ["links.parquet", "links.jsonl"])
+def test_no_rows_make_an_empty_file(tmp_path: Path, name: str) -> None:
+    write_links([], tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_failure_while_linking_leaves_the_old_file(tmp_path: Path) -> None:
+    write_links([link_row(LINK)], tmp_path / "links.jsonl")
+    before = (tmp_path / "links.jsonl").read_bytes()
+
+    def rows():
+        yield link_row(LINK)
+        raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError):
+        write_links(rows(), tmp_path / "links.jsonl")
+    assert (tmp_path / "links.jsonl").read_bytes() == before
+
+
+def test_file_that_can_not_be_written_is_an_error_without_a_draft(tmp_path: Path) -> None:
+    (tmp_path / "links.jsonl").mkdir()
+    with pytest.raises(GemelError, match=r"links.jsonl: can't be written \("):
+        write_links([link_row(LINK)], tmp_path / "links.jsonl")
+    assert [path.name for path in tmp_path.iterdir()] == ["links.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("links.csv", "links are written as .parquet or .jsonl; found '.csv'"),
+        ("links", "found 'no ending'"),
+        ("no/links.jsonl", "the folder .*no does not exist; make it first"),
+    ],
+)
+def test_other_places_are_refused_before_any_work(tmp_path: Path, name: str, words: str) -> None:
+    with pytest.raises(RequestError, match=words):
+        check_format(tmp_path / name)
