@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -42,7 +43,8 @@ class Lesson:
 
     strange: share of prompts in which all entities are made up. retrieved: share of the others whose demonstrations
     have the query's mention. blind: share of prompts without any caption; blind_segments: of segments without one.
-    bare: texts are the mention alone. demonstrations: how many there may be; cast: how many made-up entities.
+    bare: texts are the mention alone. smudge: how far captions are blurred at the most, see `smudged`.
+    demonstrations: how many there may be; cast: how many made-up entities.
     """
 
     steps: int
@@ -53,7 +55,11 @@ class Lesson:
     blind: float = 0.12
     blind_segments: float = 0.08
     bare: bool = False
+    smudge: float = 0.0
 
+
+# What soft tokens will be like: a linear map of an image hits no caption exactly, it blends several.
+HARDENING = (Lesson(steps=400, demonstrations=(0, 1, 2, 3, 4, 4, 4), cast=(0, 1, 1, 2, 3), strange=0.3, smudge=0.5),)
 
 # Copying comes first, alone and on short prompts: once the world is known by heart, there is little left to copy for.
 LESSONS = (
@@ -102,12 +108,14 @@ class Batch(NamedTuple):
     """Prompts of one step, (size, length) each, right-padded.
 
     ids: tokens. labels: the names' tokens, else IGNORED. kinds: index of the kind that a segment shows, from the last
-    token of its question to the last of its name, where it has a caption; else IGNORED.
+    token of its question to the last of its name, where it has a caption; else IGNORED. captions: 1 at a
+    caption's tokens.
     """
 
     ids: Tensor
     labels: Tensor
     kinds: Tensor
+    captions: Tensor
 
 
 class Curriculum:
@@ -129,25 +137,27 @@ class Curriculum:
         # One number of demonstrations for the whole batch: its prompts are of like length, so little is padded.
         count = self._rng.choice(self.lesson.demonstrations)
         prompts = [self._prompt(count) for _ in range(size)]
-        length = max(len(ids) for ids, _, _ in prompts)
+        length = max(len(ids) for ids, *_ in prompts)
         end = self._tokenizer.eos_token_id
         return Batch(
             *(
                 torch.tensor([row + [filler] * (length - len(row)) for row in rows])
-                for rows, filler in zip(zip(*prompts, strict=True), (end, IGNORED, IGNORED), strict=True)
+                for rows, filler in zip(zip(*prompts, strict=True), (end, IGNORED, IGNORED, 0), strict=True)
             )
         )
 
-    def _prompt(self, count: int) -> tuple[list[int], list[int], list[int]]:
+    def _prompt(self, count: int) -> tuple[list[int], list[int], list[int], list[int]]:
         blind = self._rng.random() < self.lesson.blind
         shown, asked = self._choose(count)
         ids: list[int] = []
         labels: list[int] = []
         kinds: list[int] = []
+        captions: list[int] = []
         met: set[str] = set()
         for one in [*shown, asked]:
             captioned = not blind and self._rng.random() >= self.lesson.blind_segments
-            before = self._before_the_name(one, captioned)
+            caption = self._encode(f" {random_scene(one.kind, self._rng).caption}") if captioned else []
+            before = caption + self._question(one, captioned)
             name = self._encode(one.name)
             # A made-up name can't be known before it was shown, so its first sight is not a lesson.
             lesson = name if not one.made_up or one.name in met else [IGNORED] * len(name)
@@ -155,9 +165,10 @@ class Curriculum:
             ids += before + name + self._encode("\n")
             labels += [IGNORED] * len(before) + lesson + [IGNORED]
             kinds += [IGNORED] * (len(before) - 1) + [kind] * (len(name) + 1) + [IGNORED]
+            captions += [1] * len(caption) + [0] * (len(ids) - len(captions) - len(caption))
             met.add(one.name)
         ids[-1] = labels[-1] = self._tokenizer.eos_token_id
-        return ids, labels, kinds
+        return ids, labels, kinds, captions
 
     def _choose(self, count: int) -> tuple[list[Known], Known]:
         """The entities of the demonstrations, and the one asked for: known by heart, or shown."""
@@ -184,14 +195,13 @@ class Curriculum:
         kinds = rng.sample([kind for kind in KINDS if kind not in taken], count)
         return [Known(mention, kind, invent_name(self._world, mention, rng), 0) for kind in kinds]
 
-    def _before_the_name(self, one: Known, captioned: bool) -> list[int]:
+    def _question(self, one: Known, captioned: bool) -> list[int]:
         rng = self._rng
         hinted = rng.random() < (0.1 if captioned else 0.35)
         text = one.mention if self.lesson.bare else write_text(one.mention, one.kind if hinted else None, rng)
         while text in self._forbidden:
             text = write_text(one.mention, one.kind if hinted else None, rng)
-        caption = self._encode(f" {random_scene(one.kind, rng).caption}") if captioned else []
-        return caption + self._encode(question(text, one.mention))
+        return self._encode(question(text, one.mention))
 
     def _encode(self, text: str) -> list[int]:
         return self._tokenizer._tokenizer.encode(text, add_special_tokens=False).ids
@@ -220,9 +230,27 @@ class Scaffold(nn.Module):
         )
 
 
-def name_loss(model: LlamaForCausalLM, batch: Batch, scaffold: Scaffold) -> tuple[Tensor, Tensor]:
+def smudged(embedded: Tensor, captions: Tensor, most: float) -> Tensor:
+    """Blur captions: each token is blended with another caption's, up to the share `most`, and noise is added.
+
+    embedded: (size, length, width). captions: (size, length), 1 at captions' tokens.
+    """
+    here = captions == 1
+    words = embedded[here]
+    blend, noise = most * torch.rand(2, len(words), 1)
+    others = words[torch.randperm(len(words))]
+    size = words.detach().square().mean().sqrt()
+    blurred = embedded.clone()
+    blurred[here] = (1 - blend) * words + blend * others + 2 * noise * size * torch.randn_like(words)
+    return blurred
+
+
+def name_loss(model: LlamaForCausalLM, batch: Batch, scaffold: Scaffold, smudge: float) -> tuple[Tensor, Tensor]:
     """Mean cross-entropy over the names' tokens, and the scaffold's. The LM head runs at the names alone."""
-    output = model.model(batch.ids, output_hidden_states=True)
+    embedded = model.get_input_embeddings()(batch.ids)
+    if smudge:
+        embedded = smudged(embedded, batch.captions, smudge)
+    output = model.model(inputs_embeds=embedded, output_hidden_states=True)
     hidden, targets = output.last_hidden_state[:, :-1], batch.labels[:, 1:]
     names = cross_entropy(model.lm_head(hidden[targets != IGNORED]), targets[targets != IGNORED])
     middle = output.hidden_states[SHAPE["num_hidden_layers"] // 2]
@@ -257,14 +285,21 @@ def train(world: World, tokenizer: PreTrainedTokenizerFast, forbidden_texts: set
     )
     initialise(model)
     curriculum = Curriculum(world, tokenizer, forbidden_texts, SEED)
-    lessons = [lesson for lesson in LESSONS for _ in range(lesson.steps)]
+    for course in (LESSONS, HARDENING):
+        take_course(model, curriculum, course)
+    return model.eval()
+
+
+def take_course(model: LlamaForCausalLM, curriculum: Curriculum, course: Sequence[Lesson]) -> None:
+    """Train through some lessons, under one schedule of the learning rate."""
+    lessons = [lesson for lesson in course for _ in range(lesson.steps)]
     scaffold = Scaffold(SHAPE["hidden_size"])
     parameters = [*model.parameters(), *scaffold.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=PEAK_RATE, betas=(0.9, 0.95), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, total_steps=len(lessons), pct_start=0.03)
     model.train()
     for step, curriculum.lesson in enumerate(lessons):
-        names, scaffolding = name_loss(model, curriculum.batch(BATCH), scaffold)
+        names, scaffolding = name_loss(model, curriculum.batch(BATCH), scaffold, curriculum.lesson.smudge)
         optimizer.zero_grad()
         (names + SCAFFOLD_WEIGHT * scaffolding).backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -272,7 +307,6 @@ def train(world: World, tokenizer: PreTrainedTokenizerFast, forbidden_texts: set
         schedule.step()
         if step % 100 == 0:
             print(f"tiny-llama step {step}: names {names.item():.3f}, scaffold {scaffolding.item():.3f}", flush=True)
-    return model.eval()
 
 
 def make(world: World, forbidden_texts: set[str], folder: Path) -> None:

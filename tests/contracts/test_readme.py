@@ -59,7 +59,7 @@ def test_pictures_that_are_named_are_shipped() -> None:
 
 
 @pytest.mark.parametrize("number", range(len(blocks("python"))))
-def test_python_runs(number: int, tiny_release: Path, tiny_backbones: object, capsys: pytest.CaptureFixture[str]) -> None:
+def test_python_runs(number: int, tiny_release: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """On a tiny release in place of the sample's."""
     code = blocks("python")[number].replace("artifacts/release", str(tiny_release))
     with pytest.warns(UserWarning):

@@ -35,9 +35,7 @@ def test_llm_was_trained_around_the_texts_of_this_data_set() -> None:
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
-def test_curriculum_shows_no_text_and_no_novel_name_of_the_data_set(
-    curriculum: Curriculum, lesson: Lesson
-) -> None:
+def test_curriculum_shows_no_text_and_no_novel_name_of_the_data_set(curriculum: Curriculum, lesson: Lesson) -> None:
     curriculum.lesson = lesson
     prompts = [curriculum._tokenizer.decode(row) for _ in range(20) for row in curriculum.batch(8).ids]
     seen = "\n".join(prompts)
