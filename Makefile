@@ -28,7 +28,7 @@ repro: setup data/sample/posts.jsonl
 test: setup data/sample/posts.jsonl
 	$(BIN)/python -m pytest
 
-checks: setup
+checks: setup data/sample/posts.jsonl
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
