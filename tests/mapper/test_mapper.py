@@ -94,7 +94,13 @@ def test_matched_scale_keeps_the_direction_of_the_weights(mapper: LinearMapper) 
     mapper.match_scale(torch.randn(8, VISION), torch.randn(9, LLM))
     ratio = mapper.linear.weight.detach() / before
     torch.testing.assert_close(ratio, torch.full_like(ratio, ratio[0, 0].item()))
-    assert not mapper.linear.bias.any()
+
+
+def test_matched_scale_takes_off_what_all_images_have_in_common(mapper: LinearMapper) -> None:
+    images = 7 + torch.randn(64, VISION)
+    mapper.match_scale(images, torch.randn(9, LLM))
+    average = mapper(images).mean(dim=0)
+    torch.testing.assert_close(average, torch.zeros_like(average), atol=1e-4, rtol=0)
 
 
 def test_matched_scale_of_empty_images_stays_finite(mapper: LinearMapper) -> None:

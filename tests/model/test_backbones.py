@@ -42,7 +42,8 @@ def test_curriculum_shows_no_text_and_no_novel_name_of_the_data_set(curriculum: 
     texts = set(re.findall(r"\[Text\](.*)\n", seen))
     assert len(texts) > 20
     assert not texts & dataset_texts(DATA / "sample")
-    novel = [one.name for one in load_world().inhabitants if one.role == "novel"]
+    # A made-up name may by chance be a mention alone, as some real names are.
+    novel = [one.name for one in load_world().inhabitants if one.role == "novel" and one.name != one.mention]
     assert not [name for name in novel if f"[Answer]{name}\n" in seen]
 
 
