@@ -44,7 +44,6 @@ sample: setup
 	$(BIN)/dvc add data
 	$(BIN)/dvc push data.dvc
 
-
 lock:
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --python-version 3.11 --no-header --no-annotate --upgrade -o requirements.lock
 

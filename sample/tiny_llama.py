@@ -28,7 +28,6 @@ from sample.world import World, invent_name, invented_names, write_text
 
 SEED = 88_001
 BATCH, PEAK_RATE = 32, 2e-3
-DEMONSTRATIONS = 4
 VOCABULARY = 6_000
 END = "<end>"
 SHAPE = {"hidden_size": 128, "intermediate_size": 352, "num_hidden_layers": 4, "num_attention_heads": 4}
