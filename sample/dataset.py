@@ -16,9 +16,11 @@ from sample.world import CATALOG_SIZE, Inhabitant, Role, World, invented_names, 
 SEED = 41_077
 SIZES = {"train": 2_000, "dev": 300, "test": 600}
 # Shares of the linkable posts of dev and test. In training there are no unseen entities, and every other one occurs;
-# a novel one twice, as nothing but a demonstration can teach it.
+# a novel one twice, as nothing but a demonstration can teach it. Of each kind there are some pictures, else the mapper
+# could not learn it.
 ROLE_SHARES: Mapping[Role, float] = {"common": 0.63, "novel": 0.24, "unseen": 0.13}
 LEAST_IN_TRAINING: Mapping[Role, int] = {"common": 1, "novel": 2, "unseen": 0}
+LEAST_OF_A_KIND = 30
 NIL_SHARE, HINT_SHARE, HINT_SHARE_WITHOUT_IMAGE, IMAGELESS_SHARE = 0.05, 0.1, 0.5, 0.07
 
 
@@ -70,6 +72,10 @@ def _drafts(world: World, rng: random.Random) -> dict[str, list[Draft]]:
 def _for_training(world: World, count: int, rng: random.Random) -> list[Inhabitant]:
     people = [one for one in world.inhabitants if one.role != "unseen"]
     least = [one for one in people for _ in range(LEAST_IN_TRAINING[one.role])]
+    for kind in sorted({one.kind for one in people}):
+        of_kind = [one for one in people if one.kind == kind]
+        there = sum(one.kind == kind for one in least)
+        least += _by_popularity(of_kind, max(0, LEAST_OF_A_KIND - there), rng)
     return least + _by_popularity(people, count - len(least), rng)
 
 

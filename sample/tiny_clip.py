@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from torch import Tensor
 from sample.pictures import COLOURS, KINDS, LIGHTS, PLACES, SIZE, Scene, draw, random_scene
 
 SEED = 77_001
-SETTINGS, STEPS, SETTINGS_A_BATCH, PEAK_RATE = 600, 1_300, 4, 1e-3
+STEPS, SETTINGS_A_BATCH, PEAK_RATE = 2_000, 4, 1e-3
 WORDS = ("<pad>", *COLOURS, *KINDS, *PLACES, *LIGHTS, "<end>")
 CONFIG = {
     "embed_dim": 64,
@@ -55,22 +56,27 @@ def normalised(pixels: Tensor) -> Tensor:
     return (pixels.float() / 255 - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
 
 
-def train(steps: int = STEPS, settings: int = SETTINGS) -> CLIP:
-    """Train from scratch with the contrastive loss of open_clip.
+def batches(count: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Pictures (size, 3, 64, 64) and captions (size, 6) of each training step, drawn for it alone.
 
     A batch holds every kind in a few settings: all kinds of one setting are each other's negatives, so that colour and
     place alone don't solve it.
     """
+    seeds = random.Random(SEED)
+    for _ in range(count):
+        images, captions = draw_settings(SETTINGS_A_BATCH, seeds.getrandbits(32))
+        yield images.flatten(0, 1), captions.flatten(0, 1)
+
+
+def train(steps: int = STEPS) -> CLIP:
+    """Train from scratch with the contrastive loss of open_clip."""
     torch.manual_seed(SEED)
-    images, captions = draw_settings(settings, SEED)
     model = CLIP(CONFIG["embed_dim"], CONFIG["vision_cfg"], CONFIG["text_cfg"])
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, total_steps=steps, pct_start=0.1)
     contrastive = ClipLoss()
-    for step in range(steps):
-        batch = torch.randint(settings, (SETTINGS_A_BATCH,))
-        features = model(normalised(images[batch].flatten(0, 1)), captions[batch].flatten(0, 1))
-        loss = contrastive(*features)
+    for step, (images, captions) in enumerate(batches(steps)):
+        loss = contrastive(*model(normalised(images), captions))
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

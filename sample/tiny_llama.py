@@ -57,8 +57,8 @@ class Lesson:
     smudge: float = 0.0
 
 
-# What soft tokens will be like: a linear map of an image hits no caption exactly, it blends several.
-HARDENING = (Lesson(steps=400, demonstrations=(0, 1, 2, 3, 4, 4, 4), cast=(0, 1, 1, 2, 3), strange=0.3, smudge=0.5),)
+# What soft tokens will be like: a linear map of an image hits no caption exactly, others are mixed in.
+HARDENING = (Lesson(steps=600, demonstrations=(0, 1, 2, 3, 4, 4, 4), cast=(0, 1, 1, 2, 3), strange=0.3, smudge=1.5),)
 
 # Copying comes first, alone and on short prompts: once the world is known by heart, there is little left to copy for.
 LESSONS = (
@@ -128,6 +128,7 @@ class Curriculum:
             mention: [Known(mention, one.kind, one.name, one.popularity) for one in group if one.role != "novel"]
             for mention, group in world.groups.items()
         }
+        self._real_names = {one.name for one in world.inhabitants}
         self._mentions = list(self._known)
         self._weights = [sum(known.popularity for known in group) ** 0.5 for group in self._known.values()]
 
@@ -192,7 +193,14 @@ class Curriculum:
         rng = self._rng
         taken = {one.kind for one in self._world.groups[mention]}
         kinds = rng.sample([kind for kind in KINDS if kind not in taken], count)
-        return [Known(mention, kind, invent_name(self._world, mention, rng), 0) for kind in kinds]
+        return [Known(mention, kind, self._invented(mention), 0) for kind in kinds]
+
+    def _invented(self, mention: str) -> str:
+        """A made-up name; none that is real by chance, as a mention alone may be."""
+        name = invent_name(self._world, mention, self._rng)
+        while name in self._real_names:
+            name = invent_name(self._world, mention, self._rng)
+        return name
 
     def _question(self, one: Known, captioned: bool) -> list[int]:
         rng = self._rng
@@ -230,17 +238,16 @@ class Scaffold(nn.Module):
 
 
 def smudged(embedded: Tensor, captions: Tensor, most: float) -> Tensor:
-    """Blur captions: each token is blended with another caption's, up to the share `most`, and noise is added.
+    """Blur captions: to each of their tokens a random mixture of captions' tokens is added.
 
+    A mixture is on average as large as a token, times a strength drawn between 0 and `most`.
     embedded: (size, length, width). captions: (size, length), 1 at captions' tokens.
     """
     here = captions == 1
     words = embedded[here]
-    blend, noise = most * torch.rand(2, len(words), 1)
-    others = words[torch.randperm(len(words))]
-    size = words.detach().square().mean().sqrt()
+    mixtures = torch.randn(len(words), len(words)) @ words.detach() / max(1, len(words)) ** 0.5
     blurred = embedded.clone()
-    blurred[here] = (1 - blend) * words + blend * others + 2 * noise * size * torch.randn_like(words)
+    blurred[here] = words + most * torch.rand(len(words), 1) * mixtures
     return blurred
 
 

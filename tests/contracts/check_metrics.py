@@ -11,8 +11,8 @@ FIGURES = (
 )  # fmt: skip
 Metrics = dict[str, dict[str, dict[str, float]]]
 KEYS = {"mean", "low", "high", "n", "seeds"}
-# What the sample world is meant to show. FLOORS are what it shows today, less the noise of another machine: below them
-# something broke. A goal that isn't reached is printed, so that nobody takes the floor for it.
+# What the sample world is meant to show. Two of the goals are nearer to what it shows than three mappers trained on
+# another machine may fall; those have lower FLOORS, below which something broke. A missed goal is always printed.
 GOALS = {
     "accuracy": ("mean", 0.85),
     "image_gain": ("mean", 0.25),
@@ -20,7 +20,7 @@ GOALS = {
     "demonstration_gain": ("low", 0.0),
     "accuracy_unseen": ("mean", 0.60),
 }
-FLOORS = {**GOALS, "accuracy": ("mean", 0.75), "gap_closed": ("mean", 0.65), "accuracy_unseen": ("mean", 0.35)}
+FLOORS = {**GOALS, "gap_closed": ("mean", 0.85), "accuracy_unseen": ("mean", 0.50)}
 
 
 def complaints(metrics: Metrics) -> list[str]:

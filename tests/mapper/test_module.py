@@ -14,7 +14,7 @@ from gemel.core.errors import BackboneError, ShapeError
 from gemel.llm.backbone import FrozenLLM
 from gemel.mapper.examples import Batch, Example, ExampleSegment
 from gemel.mapper.mapper import LinearMapper
-from gemel.mapper.module import MapperTraining, Schedule, rate_share
+from gemel.mapper.module import MapperTraining, Schedule, rate_share, rows_of_like_length
 
 SCHEDULE = Schedule(steps=6, warmup_steps=2, peak_rate=0.02, weight_decay=0.01)
 
@@ -86,6 +86,11 @@ def test_padding_adds_nothing_to_the_loss(module: MapperTraining) -> None:
     short, long = Example((ExampleSegment((20,), None),), (40, 0)), make_examples(8, 0)[6]
     alone = module.example_losses([short])
     torch.testing.assert_close(module.example_losses([short, long])[:1], alone, rtol=1e-5, atol=1e-6)
+
+
+def test_prompts_of_like_length_go_together() -> None:
+    assert rows_of_like_length([30, 200, 45, 46, 190]) == [[0, 2], [3], [4, 1]]
+    assert rows_of_like_length([7]) == [[0]]
 
 
 def test_leading_bos_changes_the_prompt_alone(llm: FrozenLLM, module: MapperTraining) -> None:

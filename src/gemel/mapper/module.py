@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,9 @@ from gemel.llm.backbone import FrozenLLM
 from gemel.llm.segments import Segment, embed_segments
 from gemel.mapper.examples import Batch
 from gemel.mapper.mapper import LinearMapper
+
+# The longest prompt of a forward pass, by its shortest one.
+MOST_PADDED = 1.5
 
 
 @dataclass(frozen=True)
@@ -57,19 +60,29 @@ class MapperTraining(LightningModule):
 
     def example_losses(self, batch: Batch) -> Tensor:
         """Mean cross-entropy of each example's target tokens: (batch,)."""
-        (llm,) = self._frozen
         prompts = self._embed(batch)
+        losses: dict[int, Tensor] = {}
+        for rows in rows_of_like_length([len(prompt) for prompt in prompts]):
+            found = self._losses([batch[row].target_ids for row in rows], [prompts[row] for row in rows])
+            losses.update(zip(rows, found, strict=True))
+        return torch.stack([losses[row] for row in range(len(batch))])
+
+    def _losses(self, targets: Sequence[Sequence[int]], prompts: Sequence[Tensor]) -> Iterator[Tensor]:
+        """The loss of each prompt, from one forward pass."""
+        (llm,) = self._frozen
         # Right-padded without a mask: attention is causal, so what stands behind a name can't reach it.
-        hidden = llm.model.base_model(inputs_embeds=pad_sequence(prompts, batch_first=True)).last_hidden_state
-        ends = [len(prompt) for prompt in prompts]
-        lengths = [len(example.target_ids) for example in batch]
+        hidden = llm.model.base_model(inputs_embeds=pad_sequence(list(prompts), batch_first=True)).last_hidden_state
+        lengths = [len(target) for target in targets]
         at_names = torch.cat(
-            [hidden[row, end - n : end] for row, (end, n) in enumerate(zip(ends, lengths, strict=True))]
+            [
+                hidden[row, len(prompt) - n : len(prompt)]
+                for row, (prompt, n) in enumerate(zip(prompts, lengths, strict=True))
+            ]
         )
         logits = llm.head(at_names).float()
-        targets = torch.tensor([token for example in batch for token in example.target_ids], device=logits.device)
-        losses = cross_entropy(logits, targets, reduction="none")
-        return torch.stack([loss.mean() for loss in torch.split(losses, lengths)])
+        tokens = torch.tensor([token for target in targets for token in target], device=logits.device)
+        losses = cross_entropy(logits, tokens, reduction="none")
+        return (loss.mean() for loss in torch.split(losses, lengths))
 
     def _embed(self, batch: Batch) -> list[Tensor]:
         """Prompt and all target tokens but the last, embedded: (length, llm_dim) each."""
@@ -101,6 +114,17 @@ class MapperTraining(LightningModule):
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         weights = {name.removeprefix("mapper."): value for name, value in state_dict.items()}
         return self.mapper.load_state_dict(weights, strict, assign)
+
+
+def rows_of_like_length(lengths: Sequence[int]) -> list[list[int]]:
+    """Group rows so that no more than a third of a group's positions is padding; each row is in one group."""
+    groups: list[list[int]] = []
+    for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
+        if groups and lengths[row] <= MOST_PADDED * lengths[groups[-1][0]]:
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    return groups
 
 
 def rate_share(step: int, schedule: Schedule) -> float:
