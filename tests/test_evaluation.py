@@ -20,6 +20,7 @@ from gemel.evaluation import (
     summarize,
     variants,
 )
+from gemel.predictor import Answer
 
 # mention, split, gold entity, whether the catalog has it, image
 MENTIONS = [
@@ -52,9 +53,12 @@ def test_split(tables: tuple[pl.DataFrame, pl.DataFrame]) -> Graded:
     return graded(*tables, "test")
 
 
-def answers(*ids: str) -> list[tuple[Candidate, ...]]:
-    """Candidates of each mention, one letter an entity: "12" is Q1, then Q2."""
-    return [tuple(Candidate(f"Q{digit}", digit, -float(place), 0.5) for place, digit in enumerate(row)) for row in ids]
+def answers(*ids: str, left_out: int = 0) -> list[Answer]:
+    """The answer for each mention, one digit an entity: "12" is Q1, then Q2."""
+    return [
+        Answer(tuple(Candidate(f"Q{digit}", digit, -float(place), 0.5) for place, digit in enumerate(row)), left_out)
+        for row in ids
+    ]
 
 
 def predictions(mentions: Graded, **runs: list[tuple[str, ...]]) -> pl.DataFrame:
@@ -160,7 +164,17 @@ def test_figure_says_how_many_seeds_it_averages(summary: dict[str, Any]) -> None
 
 
 def test_summary_counts_what_was_not_graded(summary: dict[str, Any]) -> None:
-    assert summary["counts"] == {"mentions": 3, "nil": 1, "out_of_kb": 1, "imputed_image": 1}
+    assert summary["counts"] == {"mentions": 3, "nil": 1, "out_of_kb": 1, "imputed_image": 1, "shortened_prompts": 0}
+
+
+def test_prompts_that_lost_demonstrations_are_counted_once(test_split: Graded) -> None:
+    runs = [
+        prediction_table(test_split, "test", variant, seed, answers("12", "1", left_out=2) + answers("1"))
+        for variant in (FULL, BLIND, ALONE)
+        for seed in (4, 5)
+    ]
+    found: Any = summarize(pl.concat(runs), test_split, tail_at_most=1)
+    assert found["counts"]["shortened_prompts"] == 2
 
 
 def test_empty_slice_has_no_figure(test_split: Graded) -> None:

@@ -119,6 +119,19 @@ def test_unreadable_image_does_not_take_its_neighbours_vector(linker: Linker, pi
 def test_mention_that_is_not_in_the_text_is_noted(linker: Linker) -> None:
     (link,) = linker.link([post("Amazon")])
     assert link.notes == ("the mention 'Amazon' does not occur in the text",)
+
+
+@pytest.mark.parametrize(("words", "left_out"), [(1_800, 1), (1_900, 2)])
+def test_demonstrations_that_do_not_fit_are_left_out_and_the_link_says_so(
+    linker: Linker, words: int, left_out: int
+) -> None:
+    (link,) = linker.link([post(text="Jaguar".ljust(words, "."))])
+    assert link.notes == (f"demonstrations left out, as the LLM's context has no room for them: {left_out}",)
+
+
+def test_text_that_alone_is_too_long_is_refused(linker: Linker) -> None:
+    with pytest.raises(ShapeError, match="exceed the model's 2048"):
+        linker.link([post(text="Jaguar".ljust(2_050, "."))])
     assert linker.link([post()])[0].notes == ()
 
 

@@ -12,7 +12,7 @@ def figure(mean: float, seeds: int = 1) -> dict[str, Any]:
 
 
 def make_metrics(**test: Any) -> dict[str, Any]:
-    counts = {"mentions": 50, "nil": 3, "out_of_kb": 2, "imputed_image": 4}
+    counts = {"mentions": 50, "nil": 3, "out_of_kb": 2, "imputed_image": 4, "shortened_prompts": 0}
     return {
         "test": {"accuracy": figure(0.8, seeds=3), "counts": counts} | test,
         "dev": {"accuracy": figure(0.7), "counts": counts},

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from gemel.core.schema import Candidate
 from gemel.features.encoder import Vectors
-from gemel.predictor import Answerer, Query, Sight
+from gemel.predictor import Answer, Answerer, Query, Sight
 from gemel.tasks.linking.metrics import Figure, Hits, Mask, difference, gap_closed, share
 
 FULL, BLIND, ALONE, CAPTIONED = "full", "without image", "without demonstrations", "gold caption"
@@ -90,24 +89,25 @@ def queries(
     ]
 
 
-def predict(answerer: Answerer, asked: Sequence[Query], sight: Sight, at_once: int) -> Iterator[tuple[Candidate, ...]]:
-    """Candidates of each query, a batch at a time."""
+def predict(answerer: Answerer, asked: Sequence[Query], sight: Sight, at_once: int) -> Iterator[Answer]:
+    """Answer each query, a batch at a time."""
     for start in range(0, len(asked), at_once):
         yield from answerer.answer(asked[start : start + at_once], sight)
 
 
-def prediction_table(
-    mentions: Graded, split: str, variant: str, seed: int, found: Sequence[tuple[Candidate, ...]]
-) -> pl.DataFrame:
-    """One row a mention: what was answered, best first, and at which place the gold entity is (0: nowhere)."""
+def prediction_table(mentions: Graded, split: str, variant: str, seed: int, found: Sequence[Answer]) -> pl.DataFrame:
+    """One row a mention: what was answered, best first, at which place the gold entity is (0: nowhere), and how many
+    demonstrations were left out.
+    """
     gold = mentions.table["entity_id"].to_list()
-    ids = [[candidate.entity_id for candidate in candidates] for candidates in found]
+    ids = [[candidate.entity_id for candidate in answer.candidates] for answer in found]
     columns = {
         "mention_id": mentions.table["mention_id"],
         "entity_id": gold,
         "answers": ids,
-        "scores": [[candidate.score for candidate in candidates] for candidates in found],
+        "scores": [[candidate.score for candidate in answer.candidates] for answer in found],
         "place": [row.index(wanted) + 1 if wanted in row else 0 for row, wanted in zip(ids, gold, strict=True)],
+        "left_out": [answer.left_out for answer in found],
     }
     schema: dict[str, Any] = {
         "mention_id": pl.String,
@@ -115,6 +115,7 @@ def prediction_table(
         "answers": pl.List(pl.String),
         "scores": pl.List(pl.Float64),
         "place": pl.Int32,
+        "left_out": pl.Int32,
     }
     run = [pl.lit(split).alias("split"), pl.lit(variant).alias("variant"), pl.lit(seed, pl.Int32).alias("seed")]
     return pl.DataFrame(columns, schema=schema).select(*run, pl.all())
@@ -149,7 +150,10 @@ def summarize(predictions: pl.DataFrame, mentions: Graded, tail_at_most: int) ->
             figures[f"accuracy_{variant.removesuffix(' demonstrations')}"] = share(outcome)
     counted = {"mentions": mentions.table.height, "nil": mentions.nil, "out_of_kb": mentions.out_of_kb}
     summary: dict[str, object] = {name: figure.as_dict() if figure else None for name, figure in figures.items()}
-    return summary | {"counts": counted | {"imputed_image": int(imputed.sum())}}
+    # All seeds of a variant have the same prompts, so the first one tells how many were shortened.
+    run = predictions.filter((pl.col("variant") == FULL) & (pl.col("seed") == pl.col("seed").first()))
+    shortened = run.filter(pl.col("left_out") > 0).height
+    return summary | {"counts": counted | {"imputed_image": int(imputed.sum()), "shortened_prompts": shortened}}
 
 
 def _slices(full: Hits, blind: Hits, slices: Mapping[str, Mask]) -> dict[str, Figure | None]:

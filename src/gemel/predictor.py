@@ -24,7 +24,7 @@ from gemel.entities.trie import PackedTrie
 from gemel.features.encoder import Vectors, VisionEncoder, load_encoder
 from gemel.llm.backbone import FrozenLLM, load_llm
 from gemel.llm.search import Hypotheses, beam_search
-from gemel.llm.segments import embed_segments
+from gemel.llm.segments import Segment, embed_segments
 from gemel.llm.tokens import tokenizer_fingerprint
 from gemel.mapper.mapper import LinearMapper, load_mapper
 from gemel.retrieval.choice import Chooser
@@ -50,6 +50,17 @@ class Query:
     caption: str | None = None
 
 
+@dataclass(frozen=True)
+class Answer:
+    """The candidates for one query, best first.
+
+    left_out: how many demonstrations, the least relevant ones, the LLM's context had no room for.
+    """
+
+    candidates: tuple[Candidate, ...]
+    left_out: int = 0
+
+
 class Answerer:
     """Answers queries: prompt, soft tokens, search."""
 
@@ -66,15 +77,20 @@ class Answerer:
         """vectors: image SHA-256 -> vision vector, for the images of the book."""
         self._llm, self._mapper, self._catalog, self._trie = llm, mapper.to(llm.model.device), catalog, trie
         self._book, self._vectors, self._settings = book, vectors, settings
+        self._bos = llm.leading_ids(settings.backbone.llm.leading_bos)
+        # The last token of a name is never read.
+        self._room = llm.context - len(self._bos) - (trie.depth - 1)
 
-    def answer(self, queries: Sequence[Query], sight: Sight = "image") -> list[tuple[Candidate, ...]]:
-        """Candidates of each query, best first.
+    def answer(self, queries: Sequence[Query], sight: Sight = "image") -> list[Answer]:
+        """Answer each query.
 
         sight: what stands before each segment: soft tokens of its image, its gold caption, or nothing.
+        Raises: ShapeError if a query alone is too long for the LLM.
         """
         with torch.inference_mode():
             soft = self._soft_tokens(queries) if sight == "image" else {}
-            prompts = [self._prompt(query, sight, soft) for query in queries]
+            segments = [self._segments(query, sight, soft) for query in queries]
+            prompts = [embed_segments(parts, self._llm.embedding, self._bos) for parts in segments]
         found = beam_search(
             self._llm.model,
             prompts,
@@ -82,9 +98,12 @@ class Answerer:
             eos_token_id=self._llm.eos_token_id,
             num_beams=self._settings.num_beams,
         )
-        return [self._candidates(hypotheses) for hypotheses in found]
+        return [
+            Answer(self._candidates(hypotheses), len(query.demonstrations) + 1 - len(parts))
+            for hypotheses, query, parts in zip(found, queries, segments, strict=True)
+        ]
 
-    def _prompt(self, query: Query, sight: Sight, soft: Mapping[object, Tensor]) -> Tensor:
+    def _segments(self, query: Query, sight: Sight, soft: Mapping[object, Tensor]) -> tuple[Segment, ...]:
         rows = query.demonstrations
         shown = [
             self._book.segment(row, self._prefix(sight, self._book.images[row], self._book.captions[row], soft))
@@ -93,8 +112,7 @@ class Answerer:
         image = None if query.vector is None else id(query.vector)
         prefix = self._prefix(sight, image, query.caption, soft)
         asked = query_segment(query.text, query.mention, prefix, self._llm.encode)
-        bos = self._llm.leading_ids(self._settings.backbone.llm.leading_bos)
-        return embed_segments(build_prompt(shown, asked), self._llm.embedding, bos)
+        return build_prompt(shown, asked, self._room)
 
     def _prefix(self, sight: Sight, image: object, caption: str | None, soft: Mapping[object, Tensor]) -> Prefix:
         if sight == "caption":
@@ -190,8 +208,8 @@ class Linker:
                     rows = self._choose(mention.text, post.text)
                     queries.append(Query(mention.text, post.text, rows, vector))
                     heads.append((post, mention, status))
-            for (post, mention, status), candidates in zip(heads, self._answerer.answer(queries), strict=True):
-                yield Link(post.post_id, mention, candidates, status, _notes(post, mention))
+            for (post, mention, status), answer in zip(heads, self._answerer.answer(queries), strict=True):
+                yield Link(post.post_id, mention, answer.candidates, status, _notes(post, mention, answer.left_out))
 
     def _read_images(self, posts: Sequence[Post]) -> list[tuple[Vectors | None, str]]:
         """The vector of each post's image and how reading it went."""
@@ -242,10 +260,13 @@ def check_post(post: Post) -> None:
         raise RequestError(f"{name}: holds a lone surrogate, which is no character; repair the encoding") from None
 
 
-def _notes(post: Post, mention: Mention) -> tuple[str, ...]:
-    if mention.text in post.text:
-        return ()
-    return (f"the mention {mention.text!r} does not occur in the text",)
+def _notes(post: Post, mention: Mention, left_out: int) -> tuple[str, ...]:
+    notes = []
+    if mention.text not in post.text:
+        notes.append(f"the mention {mention.text!r} does not occur in the text")
+    if left_out:
+        notes.append(f"demonstrations left out, as the LLM's context has no room for them: {left_out}")
+    return tuple(notes)
 
 
 def _check_tokenizer(path: Path, bundle: Bundle, llm: FrozenLLM) -> None:

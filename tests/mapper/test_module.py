@@ -115,6 +115,12 @@ def test_batch_without_any_image_has_a_loss_but_no_gradient(module: MapperTraini
     assert not loss.requires_grad
 
 
+def test_batch_without_any_image_teaches_nothing_and_stops_nothing(module: MapperTraining) -> None:
+    module.log = lambda *_, **__: None  # type: ignore[method-assign]
+    loss = module.training_step([Example((ExampleSegment((20,), None),), (40, 0))], 0)
+    assert not gradient(module, loss).any()
+
+
 def test_image_of_another_width_is_refused(module: MapperTraining) -> None:
     with pytest.raises(ShapeError, match=r"width 3, but the mapper takes .*run `dvc repro mapper`"):
         module.example_losses([Example((ExampleSegment((20,), torch.zeros(3)),), (40, 0))])

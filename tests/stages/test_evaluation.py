@@ -57,7 +57,13 @@ def test_accuracy_averages_over_seeds_and_mentions() -> None:
 
 @pytest.mark.usefixtures("in_project")
 def test_mention_without_an_entity_is_counted_not_graded() -> None:
-    assert metrics()["test"]["counts"] == {"mentions": 5, "nil": 1, "out_of_kb": 0, "imputed_image": 0}
+    assert metrics()["test"]["counts"] == {
+        "mentions": 5,
+        "nil": 1,
+        "out_of_kb": 0,
+        "imputed_image": 0,
+        "shortened_prompts": 0,
+    }
 
 
 def test_metrics_follow_from_the_predictions(predictions: pl.DataFrame) -> None:

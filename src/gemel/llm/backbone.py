@@ -37,6 +37,11 @@ class FrozenLLM:
         """Width of an input embedding; with OPT-350m it differs from the hidden size."""
         return int(next(self.embedding.parameters()).shape[1])
 
+    @property
+    def context(self) -> int:
+        """Positions of the longest sequence that the model reads."""
+        return context_limit(self.model)
+
     @cached_property
     def eos_token_id(self) -> int:
         """The token that ends a name."""
@@ -57,6 +62,11 @@ class FrozenLLM:
         if self.tokenizer.bos_token_id is None:
             raise BackboneError(f"{self.tokenizer.name_or_path}: no BOS token; set leading_bos: false")
         return (int(self.tokenizer.bos_token_id),)
+
+
+def context_limit(model: PreTrainedModel) -> int:
+    """Positions of the longest sequence that a model reads."""
+    return int(model.config.get_text_config().max_position_embeddings)
 
 
 def load_llm(name: str, revision: str | None = None, *, dtype: str = "float32", device: str = "cpu") -> FrozenLLM:

@@ -19,6 +19,7 @@ from transformers import PreTrainedModel
 from gemel.core.errors import BackboneError, ConfigError, ShapeError
 from gemel.entities.constraint import Candidates, TrieConstraint
 from gemel.entities.trie import NONE, IntArray, PackedTrie
+from gemel.llm.backbone import context_limit
 from gemel.llm.beams import Beams, BoolArray, rank
 from gemel.llm.cache import SharedPromptCache
 
@@ -175,7 +176,7 @@ def _check_model(llm: PreTrainedModel) -> None:
 
 def _check_prompts(llm: PreTrainedModel, prompts: Sequence[Tensor], depth: int) -> None:
     width = llm.get_input_embeddings().get_parameter("weight").shape[1]
-    most = llm.config.get_text_config().max_position_embeddings
+    most = context_limit(llm)
     for mention, prompt in enumerate(prompts):
         if prompt.ndim != 2 or prompt.shape[1] != width or not len(prompt):
             raise ShapeError(f"prompt {mention}: expected (length, {width}), got {tuple(prompt.shape)}")

@@ -47,7 +47,8 @@ class LinearMapper(nn.Module):
         self.linear.bias.zero_()
         soft = self(images).flatten(1)
         common = soft.mean(dim=0)
-        size = (soft - common).square().mean().sqrt().clamp_min(1e-12)
+        # Where images hardly differ, their size itself is the measure.
+        size = (soft - common).square().mean().sqrt().clamp_min(1e-3 * soft.square().mean().sqrt()).clamp_min(1e-12)
         scale = embeddings.float().square().mean().sqrt() / size
         self.linear.weight.mul_(scale)
         self.linear.bias.copy_(-common * scale)

@@ -33,7 +33,7 @@ def main() -> None:
     device = load_section("runtime", RuntimeSettings).torch_device
     llm = load_llm(llm_settings.model, llm_settings.revision, dtype=llm_settings.dtype, device=device)
     encoder = read_manifest(IMAGE_FEATURES, "image_features")
-    train, dev = _examples(settings, llm, method)
+    train, dev = _examples(settings, llm, method, llm_settings.leading_bos)
     run = _fingerprint(settings, llm_settings, method)
     facts = {"encoder": encoder["encoder"], "llm": asdict(llm_settings), "train": len(train), "dev": len(dev)}
     with new_artifact(MAPPER, "mapper", facts) as draft:
@@ -62,7 +62,9 @@ def main() -> None:
     Console().print(f"Trainable share of all parameters: {share:.3%}. Best seed on dev: {best}.")
 
 
-def _examples(settings: MapperSettings, llm: FrozenLLM, method: str) -> tuple[list[Example], list[Example]]:
+def _examples(
+    settings: MapperSettings, llm: FrozenLLM, method: str, leading_bos: bool
+) -> tuple[list[Example], list[Example]]:
     read_manifest(POSTS, "posts")
     read_manifest(DEMONSTRATIONS, "demonstrations")
     tables, chosen = Tables.read(POSTS), read_chosen(DEMONSTRATIONS, method)
@@ -78,6 +80,8 @@ def _examples(settings: MapperSettings, llm: FrozenLLM, method: str) -> tuple[li
             llm.encode,
             llm.eos_token_id,
             settings.without_demonstrations if split == "train" else 0.0,
+            prefix_tokens=settings.prefix_tokens,
+            context=llm.context - len(llm.leading_ids(leading_bos)),
         )
         for split in ("train", "dev")
     )

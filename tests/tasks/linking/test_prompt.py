@@ -1,5 +1,6 @@
 """The words of a prompt and their order."""
 
+import pytest
 import torch
 from characters import decode, encode
 
@@ -43,8 +44,15 @@ def test_prefix_is_kept_as_given() -> None:
 
 def test_most_relevant_demonstration_stands_next_to_the_query() -> None:
     best, second, query = Segment((1,)), Segment((2,)), Segment((3,))
-    assert build_prompt([best, second], query) == (second, best, query)
+    assert build_prompt([best, second], query, room=3) == (second, best, query)
 
 
 def test_prompt_without_demonstrations_is_the_query() -> None:
-    assert build_prompt([], Segment((3,))) == (Segment((3,)),)
+    assert build_prompt([], Segment((3,)), room=1) == (Segment((3,)),)
+
+
+@pytest.mark.parametrize(("room", "kept"), [(9, 3), (8, 2), (6, 2), (5, 1), (3, 1), (2, 0), (1, 0)])
+def test_least_relevant_demonstrations_are_left_out_where_there_is_no_room(room: int, kept: int) -> None:
+    best, second, third = Segment((1,), (7,)), Segment((2,), torch.zeros(2, 4)), Segment((3, 3, 3))
+    query = Segment((4,))
+    assert build_prompt([best, second, third], query, room) == (*[third, second, best][3 - kept :], query)

@@ -15,6 +15,7 @@ from gemel.tasks.linking.prompt import question
 from gemel.tasks.linking.targets import training_examples
 
 EOS = 0
+LLM = {"prefix_tokens": 2, "context": 2_000}
 ZEROS = np.zeros(2, dtype=np.float32)
 
 
@@ -27,7 +28,7 @@ def examples_of(
     solved: pl.DataFrame, rows: tuple[int, ...], look_up: Callable[[str | None], Vectors | None] = vector_of
 ) -> list[Example]:
     chosen = dict.fromkeys(solved["mention_id"], rows)
-    return training_examples(solved, chosen, DemonstrationBook(solved, encode), look_up, encode, EOS)
+    return training_examples(solved, chosen, DemonstrationBook(solved, encode), look_up, encode, EOS, **LLM)
 
 
 def test_every_solved_mention_becomes_an_example(solved: pl.DataFrame) -> None:
@@ -66,6 +67,24 @@ def test_missing_image_may_be_a_vector_of_zeros(solved: pl.DataFrame) -> None:
     np.testing.assert_array_equal(example.segments[0].image, ZEROS)
 
 
+def test_demonstrations_that_do_not_fit_into_the_context_are_left_out(solved: pl.DataFrame) -> None:
+    """The example's own length, its soft tokens and its target included, is the least context that keeps it whole."""
+    book, rows = DemonstrationBook(solved, encode), (4, 2)
+    chosen, one = {solved["mention_id"][0]: rows}, solved.head(1)
+
+    def shown(context: int) -> list[str]:
+        (example,) = training_examples(one, chosen, book, vector_of, encode, EOS, prefix_tokens=2, context=context)
+        assert example.segments[-1].image is not None
+        return [decode(segment.token_ids).split("\n")[0] for segment in example.segments]
+
+    texts = [f"[Text]{text}" for text in solved["text"]]
+    query, name = encode(question(solved["text"][0], solved["mention"][0])), encode(solved["name"][0])
+    whole = sum(len(book.token_ids(row)) + 2 for row in rows) + len(query) + 2 + len(name) + 1
+    assert shown(whole) == [texts[2], texts[4], texts[0]]
+    assert shown(whole - 1) == [texts[4], texts[0]]
+    assert shown(1) == [texts[0]]
+
+
 def test_nothing_to_learn_from_is_refused(solved: pl.DataFrame) -> None:
     with pytest.raises(DataError, match="no linkable mention to train on: every mention of the split is NIL"):
         examples_of(solved.head(0), ())
@@ -74,7 +93,7 @@ def test_nothing_to_learn_from_is_refused(solved: pl.DataFrame) -> None:
 def examples_without(solved: pl.DataFrame, share: float) -> list[Example]:
     chosen = dict.fromkeys(solved["mention_id"], (4, 2))
     book = DemonstrationBook(solved, encode)
-    return training_examples(solved, chosen, book, vector_of, encode, EOS, without_demonstrations=share)
+    return training_examples(solved, chosen, book, vector_of, encode, EOS, without_demonstrations=share, **LLM)
 
 
 @pytest.mark.parametrize(("share", "segments"), [(0.0, {3}), (0.5, {1, 3}), (1.0, {1})])

@@ -7,6 +7,7 @@ three, also with tokenizers (Llama's) that give other ids to a name that stands 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 from torch import Tensor
 
@@ -31,6 +32,12 @@ def demonstration_segment(text: str, mention: str, name: str, prefix: Prefix, en
     return Segment((*encode(question(text, mention)), *encode(name), *encode("\n")), prefix)
 
 
-def build_prompt(demonstrations: Sequence[Segment], query: Segment) -> tuple[Segment, ...]:
-    """Join a prompt. demonstrations: the most relevant first, as retrieval gives them; they end up last."""
-    return (*reversed(demonstrations), query)
+def build_prompt(demonstrations: Sequence[Segment], query: Segment, room: int) -> tuple[Segment, ...]:
+    """Join a prompt: the demonstrations that fit, the most relevant one last, and the query.
+
+    demonstrations: the most relevant first, as retrieval gives them. room: positions that the prompt may take; where
+    they don't suffice, the least relevant demonstrations are left out. The query is never left out.
+    """
+    lengths = accumulate((segment.length for segment in demonstrations), initial=query.length)
+    fitting = sum(length <= room for length in lengths) - 1
+    return (*reversed(demonstrations[: max(0, fitting)]), query)

@@ -26,6 +26,9 @@ def training_examples(
     encode: Encode,
     eos_token_id: int,
     without_demonstrations: float = 0.0,
+    *,
+    prefix_tokens: int,
+    context: int,
 ) -> list[Example]:
     """One example for each solved mention.
 
@@ -33,6 +36,8 @@ def training_examples(
     vision vector, or None to leave the prefix out.
     without_demonstrations: share of examples that show none. With demonstrations at hand the answer is mostly among
     them, and a mapper could get by with making equal images equal; alone, it has to speak the LLM's language.
+    prefix_tokens: positions that an image takes. context: positions that the LLM reads; the least relevant
+    demonstrations that don't fit are left out.
     The target is the name's token ids, as in the trie, and EOS.
     Raises: DataError if there is nothing to learn from.
     """
@@ -40,15 +45,17 @@ def training_examples(
         raise DataError("no linkable mention to train on: every mention of the split is NIL or was rejected")
     examples = []
     for row in solved.iter_rows(named=True):
-        query = query_segment(row["text"], row["mention"], None, encode)
+        target = (*encode(row["name"]), eos_token_id)
         rows = () if _lot(row["mention_id"]) < without_demonstrations else chosen[row["mention_id"]]
-        prompt = build_prompt([book.segment(shown, None) for shown in rows], query)
-        images = [*(book.images[shown] for shown in reversed(rows)), row["image_sha256"]]
-        segments = tuple(
-            ExampleSegment(segment.token_ids, _vector(sha256, vector_of))
-            for segment, sha256 in zip(prompt, images, strict=True)
-        )
-        examples.append(Example(segments, (*encode(row["name"]), eos_token_id)))
+        images = [*(_vector(book.images[shown], vector_of) for shown in rows), _vector(row["image_sha256"], vector_of)]
+        # Only the length of the prefixes counts here: the mapper fills them in at each step.
+        *prefixes, asked = [None if image is None else (0,) * prefix_tokens for image in images]
+        shown = [book.segment(place, prefix) for place, prefix in zip(rows, prefixes, strict=True)]
+        query = query_segment(row["text"], row["mention"], asked, encode)
+        prompt = build_prompt(shown, query, context - len(target))
+        kept = [*reversed(images[: len(prompt) - 1]), images[-1]]
+        segments = [ExampleSegment(segment.token_ids, image) for segment, image in zip(prompt, kept, strict=True)]
+        examples.append(Example(tuple(segments), target))
     return examples
 
 
