@@ -140,10 +140,10 @@ def _link_file(linker: object, posts: Path, to: Path) -> None:
     write_links(rows, to)
     failed = sum(row["error"] is not None for row in rows)
     unread = sum(str(row["image"]).startswith("unreadable") for row in rows)
-    absent = sum(bool(row["notes"]) for row in rows)
+    noted = sum(bool(row["notes"]) for row in rows)
     out.print(
         f"{escape(str(to))}: {len(rows) - failed} mentions linked, {failed} lines refused (see the column error), "
-        f"{unread} with an unreadable image, {absent} not found in their text",
+        f"{unread} with an unreadable image, {noted} with something to note (see the column notes)",
         highlight=False,
     )
 

@@ -37,7 +37,12 @@ def checkout(tmp_path: Path, tiny_backbones: BackboneSettings, tiny_dataset: Pat
     write_params(root, tiny_backbones)
     (tmp_path / "hook").mkdir()
     (tmp_path / "hook" / "sitecustomize.py").write_text(SITECUSTOMIZE)
-    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+    author = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+    for command in (
+        ["git", "init", "-q"],
+        [sys.executable, "-m", "dvc", "init", "-q"],
+        ["git", *author, "commit", "-q", "-m", "DVC"],
+    ):
         subprocess.run(command, cwd=root, check=True)
     return root
 
