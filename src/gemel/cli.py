@@ -24,9 +24,32 @@ if TYPE_CHECKING:
     from gemel.posts.importing import ImportReport
 
 app = typer.Typer(no_args_is_help=True, help="Link mentions in image-text posts to the entities of a knowledge base.")
-importer = typer.Typer(no_args_is_help=True, help="Turn a public data set into one of the project's, under data/.")
+importer = typer.Typer(no_args_is_help=True)
 app.add_typer(importer, name="import")
 out, err = Console(), Console(stderr=True)
+
+
+def _print_schema(wanted: bool) -> None:
+    if not wanted:
+        return
+    import json
+
+    from gemel.posts.rows import json_schemas
+
+    typer.echo(json.dumps(json_schemas(), indent=2))
+    raise typer.Exit
+
+
+@importer.callback()
+def import_dataset(
+    schema: Annotated[
+        bool,
+        typer.Option(
+            "--schema", callback=_print_schema, is_eager=True, help="print the JSON Schema of a data set's lines"
+        ),
+    ] = False,
+) -> None:
+    """Turn a public data set into one of the project's, under data/."""
 
 
 @importer.command("wikimel")
@@ -49,6 +72,30 @@ def import_richpedia(
 ) -> None:
     """Richpedia-MEL, in MELBench's or MIMIC's format."""
     from gemel.posts.wikimel import import_richpedia as run
+
+    _show_import(run(source, target, images), target)
+
+
+@importer.command("wikidiverse")
+def import_wikidiverse(
+    source: Annotated[Path, typer.Argument(help="train.json, train_w_10cands.json, …, or the folder of the splits")],
+    images: Annotated[Path | None, typer.Option(help="the data set's folder wikinewsImgs")] = None,
+    target: Annotated[Path, typer.Option(help="where the data set goes")] = Path("data/wikidiverse"),
+) -> None:
+    """WikiDiverse, as annotated or with candidates. Entities are pages of Wikipedia, NIL mentions stay NIL."""
+    from gemel.posts.wikidiverse import import_wikidiverse as run
+
+    _show_import(run(source, target, images), target)
+
+
+@importer.command("gemel-jsonl")
+def import_gemel_jsonl(
+    source: Annotated[Path, typer.Argument(help="gemel_train.jsonl, …, or the folder of the splits")],
+    images: Annotated[Path | None, typer.Option(help="WikiDiverse's folder wikinewsImgs")] = None,
+    target: Annotated[Path, typer.Option(help="where the data set goes")] = Path("data/gemel_jsonl"),
+) -> None:
+    """The JSON lines of the GEMEL reference code. Its HDF5 file of image vectors is not read."""
+    from gemel.posts.gemel_jsonl import import_gemel_jsonl as run
 
     _show_import(run(source, target, images), target)
 
