@@ -53,8 +53,9 @@ def page_of(url: str) -> Page | None:
 def image_name(url: str) -> str | None:
     """The file of a post's image in the folder that the data set publishes; None without a URL.
 
-    It is the MD5 of the URL's last part as it stands, percent signs and all, and the ending of that part, `.png` for
-    the SVG pictures, which were rendered. A part with none of the endings jpg, jpeg, png and svg follows whole.
+    By the rule in the data set's README: the MD5 of the URL's last part as it stands, percent signs and all, and the
+    ending of that part, `.png` for the SVG pictures, which were rendered. A part with none of the endings jpg, jpeg,
+    png and svg follows whole.
     """
     last = url.strip().rsplit("/", 1)[-1]
     if not last:
