@@ -138,6 +138,38 @@ def test_wikimel_is_imported(tmp_path: Path) -> None:
     assert [post.text for post in dataset.posts] == ["At home"]
 
 
+@pytest.mark.parametrize(
+    ("name", "file", "content"),
+    [
+        (
+            "richpedia",
+            "a.json",
+            {"Q1": {"id": "Q1", "sentence": "At home", "mentions": "home", "entities": "Home", "answer": "Q1"}},
+        ),
+        (
+            "wikidiverse",
+            "train.json",
+            [["At home", "", "x", [["home", "Other", 3, 7, "https://en.wikipedia.org/wiki/Home"]]]],
+        ),
+        ("gemel-jsonl", "a.jsonl", {"mention": "home", "text": "At home", "target": "Home", "qid": "Q1", "sent_id": 0}),
+    ],
+)
+def test_other_formats_are_imported(tmp_path: Path, name: str, file: str, content: object) -> None:
+    (tmp_path / file).write_text(json.dumps(content))
+    result = run("import", name, tmp_path / file, "--target", tmp_path / "data" / "home")
+    assert result.exit_code == 0
+    assert "dvc exp run -S dataset=home" in result.stdout
+    assert [post.text for post in read_dataset(tmp_path / "data" / "home").posts] == ["At home"]
+
+
+def test_schema_is_printed_as_json() -> None:
+    result = run("import", "--schema")
+    assert result.exit_code == 0
+    schemas = json.loads(result.stdout)
+    assert set(schemas) == {"posts.jsonl", "entities.jsonl"}
+    assert set(schemas["posts.jsonl"]["required"]) == {"id", "text", "split", "mentions"}
+
+
 def test_report_shows_the_metrics(tmp_path: Path) -> None:
     figure = {"mean": 0.8, "low": 0.7, "high": 0.9, "n": 50, "seeds": 1, "spread": 0.0}
     split = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -20,10 +20,36 @@ from gemel.core.errors import GemelError, RequestError
 from gemel.core.schema import Link, Mention, Post
 from gemel.stages import METRICS, RELEASE
 
+if TYPE_CHECKING:
+    from gemel.posts.importing import ImportReport
+
 app = typer.Typer(no_args_is_help=True, help="Link mentions in image-text posts to the entities of a knowledge base.")
-importer = typer.Typer(no_args_is_help=True, help="Turn a public data set into one of the project's, under data/.")
+importer = typer.Typer(no_args_is_help=True)
 app.add_typer(importer, name="import")
 out, err = Console(), Console(stderr=True)
+
+
+def _print_schema(wanted: bool) -> None:
+    if not wanted:
+        return
+    import json
+
+    from gemel.posts.rows import json_schemas
+
+    typer.echo(json.dumps(json_schemas(), indent=2))
+    raise typer.Exit
+
+
+@importer.callback()
+def import_dataset(
+    schema: Annotated[
+        bool,
+        typer.Option(
+            "--schema", callback=_print_schema, is_eager=True, help="print the JSON Schema of a data set's lines"
+        ),
+    ] = False,
+) -> None:
+    """Turn a public data set into one of the project's, under data/."""
 
 
 @importer.command("wikimel")
@@ -33,16 +59,45 @@ def import_wikimel(
     target: Annotated[Path, typer.Option(help="where the data set goes")] = Path("data/wikimel"),
 ) -> None:
     """WikiMEL, in MELBench's or MIMIC's format. Mentions and posts are kept, whatever they lack, and counted."""
-    from dataclasses import asdict
-
     from gemel.posts.wikimel import import_wikimel as run
 
-    report = run(source, target, images)
-    table = Table("what", "count", title=f"Imported into {target}")
-    for what, count in asdict(report).items():
-        table.add_row(what.replace("_", " "), str(count))
-    out.print(table)
-    out.print("Now `dvc add data`, then `dvc exp run -S dataset=wikimel`.", highlight=False)
+    _show_import(run(source, target, images), target)
+
+
+@importer.command("richpedia")
+def import_richpedia(
+    source: Annotated[Path, typer.Argument(help="Richpedia-MEL.json, a MIMIC-style list, or the folder of its splits")],
+    images: Annotated[Path | None, typer.Option(help="folder of the image files")] = None,
+    target: Annotated[Path, typer.Option(help="where the data set goes")] = Path("data/richpedia"),
+) -> None:
+    """Richpedia-MEL, in MELBench's or MIMIC's format."""
+    from gemel.posts.wikimel import import_richpedia as run
+
+    _show_import(run(source, target, images), target)
+
+
+@importer.command("wikidiverse")
+def import_wikidiverse(
+    source: Annotated[Path, typer.Argument(help="train.json, train_w_10cands.json, …, or the folder of the splits")],
+    images: Annotated[Path | None, typer.Option(help="the data set's folder wikinewsImgs")] = None,
+    target: Annotated[Path, typer.Option(help="where the data set goes")] = Path("data/wikidiverse"),
+) -> None:
+    """WikiDiverse, as annotated or with candidates. Entities are pages of Wikipedia, NIL mentions stay NIL."""
+    from gemel.posts.wikidiverse import import_wikidiverse as run
+
+    _show_import(run(source, target, images), target)
+
+
+@importer.command("gemel-jsonl")
+def import_gemel_jsonl(
+    source: Annotated[Path, typer.Argument(help="gemel_train.jsonl, …, or the folder of the splits")],
+    images: Annotated[Path | None, typer.Option(help="WikiDiverse's folder wikinewsImgs")] = None,
+    target: Annotated[Path, typer.Option(help="where the data set goes")] = Path("data/gemel_jsonl"),
+) -> None:
+    """The JSON lines of the GEMEL reference code. Its HDF5 file of image vectors is not read."""
+    from gemel.posts.gemel_jsonl import import_gemel_jsonl as run
+
+    _show_import(run(source, target, images), target)
 
 
 @app.command()
@@ -99,6 +154,14 @@ def main() -> None:
     except GemelError as error:
         err.print(f"[red]error:[/] {escape(str(error))}", highlight=False)
         sys.exit(1)
+
+
+def _show_import(report: ImportReport, target: Path) -> None:
+    table = Table("what", "count", title=f"Imported into {target}")
+    for what, count in report.counts().items():
+        table.add_row(what.replace("_", " "), str(count))
+    out.print(table)
+    out.print(f"Now `dvc add data`, then `dvc exp run -S dataset={escape(target.name)}`.", highlight=False)
 
 
 def _single_post(posts: Path | None, text: str | None, mention: str | None, image: Path | None) -> Post | None:

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from PIL import Image
 
 from gemel.core.errors import DataError
 from gemel.posts.dataset import read_dataset
-from gemel.posts.wikimel import import_wikimel
+from gemel.posts.wikimel import import_richpedia, import_wikimel
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "wikimel"
 NEEDS_REAL = pytest.mark.skipif(not REAL.is_dir(), reason=f"the real WikiMEL isn't at {REAL}")
@@ -62,6 +63,18 @@ def test_post_without_mentions_is_kept(tmp_path: Path, target: Path) -> None:
     assert import_wikimel(save(tmp_path / "x.json", {"7": PAIR, "9": bare}), target, None).posts == 2
 
 
+def test_written_lines_keep_their_form(tmp_path: Path, target: Path) -> None:
+    import_wikimel(save(tmp_path / "x_train.json", {"8": SINGLE}), target, None)
+    mention = '{"id": "8-0", "mention": "Powers", "start": null, "end": null, "entity": "Q1"}'
+    line = '{"id": "8", "text": "At home", "image": null, "split": "train", "mentions": [' + mention + "]}\n"
+    assert (target / "posts.jsonl").read_text() == line
+    entity = '{"id": "Q1", "label": "Gary Powers", "aliases": [], "popularity": 1}\n'
+    assert (target / "entities.jsonl").read_text() == entity
+    facts = json.loads((target / "dataset.json").read_text())
+    assert list(facts)[:5] == ["name", "source", "licence", "format", "popularity"]
+    assert list(facts)[-2:] == ["splits", "split_by"]
+
+
 def three_splits(folder: Path) -> Path:
     save(
         folder / "WIKIMEL_train.json",
@@ -100,7 +113,10 @@ def test_second_name_of_an_entity_becomes_an_alias(tmp_path: Path, target: Path)
     assert (entity.label, entity.aliases) == ("Ann", ("Anna",))
 
 
-@pytest.mark.parametrize(("name", "split"), [("WIKIMEL_dev", "dev"), ("x-TEST", "test"), ("train", "train")])
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [("WIKIMEL_dev", "dev"), ("x-TEST", "test"), ("train", "train"), ("valid", "dev"), ("a_val", "dev")],
+)
 def test_file_name_states_the_split(tmp_path: Path, target: Path, name: str, split: str) -> None:
     report = import_wikimel(save(tmp_path / f"{name}.json", {"7": PAIR}), target, None)
     assert report.splits[split] == report.posts == 1
@@ -128,6 +144,27 @@ def test_images_are_copied_and_missing_ones_counted(tmp_path: Path, target: Path
     assert " " not in str(posts[1].image)
 
 
+def test_folders_of_windows_paths_are_found(tmp_path: Path, target: Path) -> None:
+    (tmp_path / "pictures" / "sub").mkdir(parents=True)
+    Image.new("RGB", (2, 2)).save(tmp_path / "pictures" / "sub" / "a.png")
+    rows = [row("1-0", "A", "A", "Ann", "Q1", "sub\\a.png")]
+    assert import_wikimel(save(tmp_path / "x.json", rows), target, tmp_path / "pictures").images == 1
+
+
+@pytest.mark.parametrize("name", ["https://example.org/a.png", "x" * 300 + ".png", "a\0b.png"])
+def test_image_name_that_is_no_file_is_counted_as_missing(tmp_path: Path, target: Path, name: str) -> None:
+    rows = [row("1-0", "A", "A", "Ann", "Q1", name)]
+    report = import_wikimel(save(tmp_path / "x.json", rows), target, tmp_path)
+    assert (report.images, report.missing_images) == (0, 1)
+
+
+def test_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path, target: Path) -> None:
+    (tmp_path / "x.json").write_bytes(
+        b"\xef\xbb\xbf" + json.dumps({"7": PAIR}, indent=1).replace("\n", "\r\n").encode()
+    )
+    assert import_wikimel(tmp_path / "x.json", target, None).mentions == 2
+
+
 def test_second_import_is_byte_identical_and_replaces_the_first(tmp_path: Path, target: Path) -> None:
     source = three_splits(tmp_path / "lists")
     import_wikimel(source, target, None)
@@ -148,7 +185,7 @@ def test_failed_import_leaves_the_former_data_set(
     def full(*_: object) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("gemel.posts.wikimel._write_lines", full)
+    monkeypatch.setattr("gemel.posts.importing._write_lines", full)
     with pytest.raises(DataError, match="the import could not be written"):
         import_wikimel(source, target, None)
     assert contents(target) == first
@@ -181,6 +218,7 @@ BAD = [
     ([row("1-0", "A", "A", "Ann", "Q1"), {"id": "2"}], r"x\.json: entry 2: sentence: Field required"),
     ([row("1-0", "A", "A", "Ann", "Q1")] * 2, r"entry 2 \(id '1-0'\): mention id '1-0' is that of .*entry 1"),
     ([row("1-0", "A", "A", "Ann", "Q1", "../x.png")], r"entry 1: imgPath: leaves the folder of images"),
+    ([row("1-0", "A", "A", "Ann", "Q1", "C:\\pics\\x.png")], r"entry 1: imgPath: leaves the folder of images"),
     ([row("1-0", "A", "A", "Ann", "Q1", "/etc/hosts")], r"entry 1: imgPath: leaves the folder of images"),
 ]
 
@@ -205,6 +243,31 @@ def test_absent_or_incomplete_sources_are_refused(tmp_path: Path, target: Path) 
         import_wikimel(tmp_path / "latin.json", target, None)
 
 
+def richpedia_post(qid: str) -> dict[str, str]:
+    return {"id": qid, "sentence": "Otho was emperor", "mentions": "Otho", "entities": "Otho", "answer": qid}
+
+
+def test_richpedia_has_one_mention_a_post_and_an_image_of_its_id(tmp_path: Path, target: Path) -> None:
+    Image.new("RGB", (2, 2)).save(tmp_path / "Q1416.jpg")
+    source = save(tmp_path / "Richpedia-MEL.json", {"Q1416": richpedia_post("Q1416"), "Q2": richpedia_post("Q2")})
+    report = import_richpedia(source, target, tmp_path)
+    assert (report.posts, report.mentions, report.images, report.missing_images) == (2, 2, 1, 1)
+    post = read_dataset(target).posts[0]
+    assert (post.image, post.mentions[0].entity_id) == ("images/Q1416.jpg", "Q1416")
+
+
+def test_richpedia_reads_lists_of_mentions_too(tmp_path: Path, target: Path) -> None:
+    assert import_richpedia(save(tmp_path / "a.json", {"7": PAIR}), target, None).mentions == 2
+    rows = [row("1-0", "A", "A", "Ann", "Q1", "a.jpg")]
+    assert import_richpedia(save(tmp_path / "b.json", rows), target, None).missing_images == 1
+
+
+def test_richpedia_id_cannot_lead_out_of_the_images(tmp_path: Path, target: Path) -> None:
+    post = richpedia_post("Q1") | {"id": "../x"}
+    with pytest.raises(DataError, match=r"entry '../x': its image '../x.jpg' leaves the folder of images"):
+        import_richpedia(save(tmp_path / "x.json", {"../x": post}), target, None)
+
+
 @NEEDS_REAL
 def test_complete_wikimel_is_imported_without_loss(target: Path) -> None:
     report = import_wikimel(REAL / "Wikidata-MEL.json", target, None)
@@ -224,3 +287,25 @@ def test_published_splits_of_wikimel_keep_every_mention(target: Path) -> None:
     import_wikimel(REAL / "mimic_format", target, None)
     counts = Counter(post.split for post in read_dataset(target).posts for _ in post.mentions)
     assert counts == {"train": 18_092, "dev": 2_585, "test": 5_169}
+
+
+WRITTEN = [
+    (
+        "Wikidata-MEL.json",
+        "9a93f31f3da6da8ef1f5961639ddf336a8b98bc10d0557affe3bb31bde284c1f",
+        "c42f8d48ccd1a6c5df35fdfdc91758f6a7278a475b923b99df9c3ee8be70ac1a",
+    ),
+    (
+        "mimic_format",
+        "9026aa9f5b37f851bf262298caff865598129c598d19371cd70a488047578382",
+        "4c0d32cdb3fc20798e598a66d70702e135462bc5bff8dd9246ba4e3b9b12a373",
+    ),
+]
+
+
+@NEEDS_REAL
+@pytest.mark.parametrize(("source", "posts", "entities"), WRITTEN)
+def test_bytes_of_wikimel_are_those_of_its_first_import(target: Path, source: str, posts: str, entities: str) -> None:
+    import_wikimel(REAL / source, target, None)
+    written = [sha256((target / name).read_bytes()).hexdigest() for name in ("posts.jsonl", "entities.jsonl")]
+    assert written == [posts, entities]

@@ -26,7 +26,8 @@ def _filled(text: str) -> str:
     return text
 
 
-Filled = Annotated[str, AfterValidator(_filled)]
+# The pattern is for the JSON Schema alone; the validator has the better words.
+Filled = Annotated[str, AfterValidator(_filled), Field(json_schema_extra={"pattern": r"\S"})]
 
 
 class Line(BaseModel):
@@ -66,7 +67,23 @@ class EntityLine(Line):
     popularity: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
 
+class _WholePostLine(PostLine):
+    """A line of posts.jsonl with its mentions."""
+
+    mentions: list[MentionLine]
+
+
 AnyLine = TypeVar("AnyLine", bound=Line)
+
+
+def json_schemas() -> dict[str, dict[str, Any]]:
+    """The JSON Schema (2020-12) of a line of each file of a data set, by the file's name.
+
+    A schema can't say that ids are unique, that start and end hold the mention, or that both are there or neither.
+    """
+    lines: dict[str, type[Line]] = {"posts.jsonl": _WholePostLine, "entities.jsonl": EntityLine}
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return {name: dialect | line.model_json_schema() | {"title": f"a line of {name}"} for name, line in lines.items()}
 
 
 @dataclass(frozen=True, slots=True)
