@@ -327,6 +327,15 @@ def test_failed_import_leaves_the_data_set_as_it_was(tmp_path: Path, write_datas
     assert [path.name for path in folder.parent.iterdir()] == ["tiny"]
 
 
+def test_next_import_removes_what_a_killed_one_left(tmp_path: Path, target: Path) -> None:
+    (target.parent / ".own.entities-1").mkdir(parents=True)
+    target.mkdir()
+    save(target.parent / ".own.entities-1" / "entities.jsonl", '{"id":')
+    import_entities(save(tmp_path / "own.csv", TABLE), target)
+    assert [path.name for path in target.parent.iterdir()] == ["own"]
+    assert sorted(contents(target)) == ["dataset.json", "entities.jsonl"]
+
+
 def test_folder_that_is_no_data_set_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     save(tmp_path / "thesis" / "thesis.txt", "years of work")

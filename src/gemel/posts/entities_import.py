@@ -193,6 +193,8 @@ def _name_types(draft: Path) -> int:
             label = labels.get(row.get("type"))
             unlabelled += "type" in row and label is None
             typed.write(_json_line({key: label if key == "type" else value for key, value in row.items()}))
+    (draft / CLASSES).unlink()
+    (draft / UNTYPED).unlink()
     return unlabelled
 
 
@@ -229,11 +231,12 @@ def _draft_beside(target: Path) -> Iterator[Path]:
 
 
 def _put_in_place(draft: Path, target: Path) -> None:
-    """Move the finished files into the data set, each as a whole. Rejected rows of a former import go."""
-    target.mkdir(exist_ok=True)
+    """Make the draft the data set, or move its files into the one that is there; a former import's rejected rows go."""
     if not (draft / REJECTED).stat().st_size:
         (draft / REJECTED).unlink()
         (target / REJECTED).unlink(missing_ok=True)
-    for name in (REDIRECTS, REJECTED, FACTS, ENTITIES):
-        if (draft / name).exists():
-            (draft / name).replace(target / name)
+    if not (target / FACTS).exists():
+        draft.rename(target)
+        return
+    for path in sorted(draft.iterdir()):
+        path.replace(target / path.name)
