@@ -170,6 +170,17 @@ def test_schema_is_printed_as_json() -> None:
     assert set(schemas["posts.jsonl"]["required"]) == {"id", "text", "split", "mentions"}
 
 
+def test_entities_are_imported_and_each_row_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("id,label\nQ1,Universe\nQ1,[Space]\nQ2,\n")
+    result = run("import", "entities", tmp_path / "own.csv", "--into", tmp_path / "own")
+    counts = dict(line.strip("│ ").split("│") for line in result.stdout.splitlines() if line.startswith("│"))
+    shown = {what.strip(): int(count) for what, count in counts.items()}
+    expected = {"read": 3, "kept": 1, "duplicate ids": 1, "rejected": 1, "redirects": 0, "ids redirected": 0}
+    assert shown == expected | {"types without a label": 0}
+    assert "line 3: duplicate id 'Q1', first on line 2" in " ".join(result.stderr.split())
+    assert "entities.rejected.jsonl" in result.stderr.replace("\n", "")
+
+
 def test_report_shows_the_metrics(tmp_path: Path) -> None:
     figure = {"mean": 0.8, "low": 0.7, "high": 0.9, "n": 50, "seeds": 1, "spread": 0.0}
     split = {

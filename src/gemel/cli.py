@@ -100,6 +100,42 @@ def import_gemel_jsonl(
     _show_import(run(source, target, images), target)
 
 
+@importer.command("entities")
+def import_entities(
+    source: Annotated[
+        Path, typer.Argument(help="JSON lines, CSV, TSV, titles (.txt), Wikidata dump (.json); .gz, .bz2")
+    ],
+    into: Annotated[Path, typer.Option(help="folder of the data set whose entities they become")],
+    prefix: Annotated[str | None, typer.Option(help="titles: what goes before a title to make its id")] = None,
+    type_: Annotated[list[str] | None, typer.Option("--type", help="dump: class to keep, e.g. Q5; repeatable")] = None,
+    min_sitelinks: Annotated[int, typer.Option(min=0, help="dump: least number of pages about an entity")] = 0,
+    language: Annotated[str | None, typer.Option(help="of the names; dump and titles: en")] = None,
+    redirects: Annotated[Path | None, typer.Option(help="merged ids, old<TAB>living on each line")] = None,
+) -> None:
+    """A knowledge base of your own. Rows that can't be used are counted, and kept with their reason."""
+    from gemel.posts.entities_import import REJECTED
+    from gemel.posts.entities_import import import_entities as run
+
+    report = run(
+        source,
+        into,
+        prefix=prefix,
+        types=tuple(type_ or ()),
+        min_sitelinks=min_sitelinks,
+        language=language,
+        redirects=redirects,
+    )
+    table = Table("what", "count", title=escape(f"Entities imported into {into}"))
+    for what, count in report.counts().items():
+        table.add_row(escape(what), str(count))
+    out.print(table)
+    for row in report.first_rejected:
+        err.print(f"[yellow]{escape(f'{source} {row}')}[/]", highlight=False)
+    if report.first_rejected:
+        err.print(escape(f"All such rows: {into / REJECTED}"), highlight=False)
+    out.print(f"Now `dvc add data`, then `dvc exp run -S dataset={escape(into.name)}`.", highlight=False)
+
+
 @app.command()
 def link(
     posts: Annotated[Path | None, typer.Argument(help="JSON lines of posts; or give --text and --mention")] = None,

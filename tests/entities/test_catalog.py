@@ -46,6 +46,21 @@ def test_equal_or_long_descriptions_get_the_id() -> None:
     assert names(*long) == ["Mercury (Q1)", "Mercury (Q2)"]
 
 
+def test_title_goes_before_the_label_and_behind_an_explicit_name() -> None:
+    titled = replace(PLANET, title="Mercury  (planet)")
+    assert names(titled, METAL) == ["Mercury (planet)", "Mercury"]
+    assert names(replace(titled, name="Hermes"), METAL) == ["Hermes", "Mercury"]
+    twins = [replace(titled, entity_id="Q1", entity_type="god"), replace(titled, entity_type="metal")]
+    assert names(*twins) == ["Mercury (god)", "Mercury (metal)"]
+
+
+def test_equal_descriptions_get_the_year() -> None:
+    twins = [replace(PLANET, entity_id=f"Q{year}", year=year) for year in (1984, -44)]
+    assert names(*twins) == ["Mercury (1984)", "Mercury (44 BC)"]
+    same = [replace(PLANET, entity_id=entity_id, year=1984) for entity_id in ("Q1", "Q2")]
+    assert names(*same) == ["Mercury (Q1)", "Mercury (Q2)"]
+
+
 def test_label_gives_way_to_an_explicit_name() -> None:
     assert names(Entity("Q1", "Mercury", "Hermes"), PLANET) == ["Mercury", "Mercury (planet)"]
 
@@ -68,7 +83,7 @@ def test_white_space_is_normalised_and_counted() -> None:
 
 def test_report_counts_each_rung() -> None:
     report = unique_names([Entity("Q1", "Named"), Entity("Q2", "", "Alone"), PLANET, METAL])
-    assert report.rungs == {"name": 1, "label": 1, "type": 2, "description": 0, "id": 0}
+    assert report.rungs == {"name": 1, "title": 0, "label": 1, "type": 2, "description": 0, "year": 0, "id": 0}
 
 
 def test_label_stays_beside_the_new_name() -> None:

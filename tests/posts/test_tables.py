@@ -50,11 +50,25 @@ def test_mention_carries_split_and_text_of_its_post(tables: Tables) -> None:
     }
 
 
+def test_names_are_all_that_an_entity_goes_by(write_dataset: WriteDataset) -> None:
+    jaguar = Entity("Q1", "Jaguar (cat)", "Jaguar", aliases=("P. onca", " ", "P. onca"), title="Jaguar", language="en")
+    found = build_tables(read_dataset(write_dataset()), [jaguar, Entity("Q2", "Puma", "Puma")]).names
+    assert found.rows() == [
+        ("Q1", "Jaguar (cat)", "en", "generated"),
+        ("Q1", "Jaguar", "en", "label"),
+        ("Q1", "Jaguar", "en", "title"),
+        ("Q1", "P. onca", "en", "alias"),
+        ("Q2", "Puma", None, "generated"),
+        ("Q2", "Puma", None, "label"),
+    ]
+
+
 def test_facts_count_what_is_unusual(tables: Tables) -> None:
     assert table_facts(tables) == {
         "posts": 3,
         "mentions": 3,
         "entities": 2,
+        "names": 4,
         "rejected": 2,
         "images": {"none": 2, "read": 1},
         "mentions_not_in_text": 1,

@@ -51,7 +51,18 @@ def test_artifact_is_whole_and_says_what_it_holds(tmp_path: Path, capsys: pytest
     assert Tables.read(stage.POSTS).posts["image_status"].to_list() == ["read"]
     assert Catalog.read(stage.POSTS / "entities.parquet").names == ("Jaguar (animal)", "Jaguar (car maker)")
     assert (stage.POSTS / "data_docs" / "index.html").is_file()
-    assert "span_holds_mention" in capsys.readouterr().out
+    assert facts["redirected_mentions"] == 0
+    printed = capsys.readouterr().out
+    assert "span_holds_mention" in printed
+    assert "100.0%" in printed
+
+
+def test_merged_gold_ids_are_counted(tmp_path: Path) -> None:
+    write_project(tmp_path, [{**POST, "mentions": [{**POST["mentions"][0], "entity": "Q1"}]}])
+    (tmp_path / "data" / "tiny" / "redirects.tsv").write_text("Q1\tQ35694\n")
+    stage.main()
+    facts = read_manifest(stage.POSTS, "posts")
+    assert (facts["redirected_mentions"], facts["mentions_out_of_kb"]) == (1, 0)
 
 
 def test_second_run_gives_the_same_bytes(tmp_path: Path) -> None:

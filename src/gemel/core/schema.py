@@ -42,7 +42,9 @@ class Entity:
     """A thing of the knowledge base.
 
     name: the unique string that the LLM generates. label: the name before it was told apart from equal ones.
-    popularity: any non-negative count; larger is better known.
+    popularity: any non-negative count; larger is better known. title: of its Wikipedia article. year: of its beginning
+    (birth, founding, publication), negative before Christ. language: of label, aliases and description. These three
+    help to name it; the catalog's table has the name alone.
     """
 
     entity_id: str
@@ -52,6 +54,9 @@ class Entity:
     entity_type: str = ""
     aliases: tuple[str, ...] = ()
     popularity: float = 0.0
+    title: str = ""
+    year: int | None = None
+    language: str = ""
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,16 @@ from gemel.core.schema import Entity
 
 # A description that is longer makes a name that the LLM has to spell out at length, so the id is taken instead.
 LONGEST_DESCRIPTION = 80
-RUNGS = ("name", "label", "type", "description", "id")
+RUNGS = ("name", "title", "label", "type", "description", "year", "id")
 
 
 @dataclass(frozen=True)
 class NamingReport:
     """Entities with unique names, in the order they came, and how many were named on each rung of RUNGS.
 
-    rungs: "name" = its own name was unique, "label" = its label was, "type" = label (type), and so on.
-    respaced: how many names or labels had irregular white space.
+    rungs: "name" = its own name was unique, "title" = the title of its Wikipedia article was, "label" = its label was,
+    "type" = label (type), and so on.
+    respaced: how many names, titles or labels had irregular white space.
     """
 
     entities: tuple[Entity, ...]
@@ -36,8 +37,9 @@ class NamingReport:
 def unique_names(entities: Iterable[Entity]) -> NamingReport:
     """Give every entity a unique name, as Wikipedia does: "Mercury", or where that is shared "Mercury (planet)".
 
-    An explicit name is kept if no other entity has it. The others are named by their label if it is free and unique
-    among them, else by label (type), label (description), label (id). The result doesn't depend on the order.
+    An explicit name is kept if no other entity has it. The others are named by the title of their Wikipedia article or
+    their label if it is free and unique among them, else by label (type), label (description), label (year), label
+    (id). The result doesn't depend on the order.
     Raises: DataError if there are no entities, two have one id, or one has neither name nor label.
     """
     given = list(entities)
@@ -186,10 +188,10 @@ def _check_ids(ids: Sequence[str]) -> None:
 
 
 def _respace(entity: Entity) -> Entity:
-    name, label = " ".join(entity.name.split()), " ".join(entity.label.split())
+    name, label, title = (" ".join(text.split()) for text in (entity.name, entity.label, entity.title))
     if not name and not label:
         raise DataError(f"entity {entity.entity_id!r} has neither a name nor a label")
-    return dataclasses.replace(entity, name=name, label=label)
+    return dataclasses.replace(entity, name=name, label=label, title=title)
 
 
 def _climb(entities: Sequence[Entity], rung: str, named: dict[str, tuple[str, str]], taken: set[str]) -> list[Entity]:
@@ -222,6 +224,12 @@ def _with_type(entity: Entity) -> str:
     return f"{_base(entity)} ({entity_type})" if entity_type else ""
 
 
+def _with_year(entity: Entity) -> str:
+    if entity.year is None:
+        return ""
+    return f"{_base(entity)} ({entity.year})" if entity.year > 0 else f"{_base(entity)} ({-entity.year} BC)"
+
+
 def _free_name(entity: Entity, taken: set[str]) -> str:
     name = f"{_base(entity)} ({entity.entity_id})"
     while name in taken:
@@ -232,7 +240,9 @@ def _free_name(entity: Entity, taken: set[str]) -> str:
 
 _PROPOSALS: dict[str, Callable[[Entity], str]] = {
     "name": lambda entity: entity.name,
+    "title": lambda entity: entity.title,
     "label": _base,
     "type": _with_type,
     "description": _with_description,
+    "year": _with_year,
 }

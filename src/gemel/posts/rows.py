@@ -57,7 +57,11 @@ class MentionLine(Line):
 
 
 class EntityLine(Line):
-    """A line of entities.jsonl."""
+    """A line of entities.jsonl.
+
+    title: of its Wikipedia article. year: of its beginning, negative before Christ. language: of label, aliases and
+    description, as in "en".
+    """
 
     label: Filled
     name: str | None = None
@@ -65,6 +69,9 @@ class EntityLine(Line):
     type: str | None = None
     aliases: list[str] | None = None
     popularity: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    title: str | None = None
+    year: int | None = None
+    language: str | None = None
 
 
 class _WholePostLine(PostLine):

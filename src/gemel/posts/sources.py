@@ -16,11 +16,11 @@ from gemel.core.errors import DataError
 from gemel.core.schema import SPLITS, Split
 from gemel.posts.image_check import leaves_folder
 from gemel.posts.rows import Filled, reason
+from gemel.posts.source_lines import BYTE_ORDER_MARK, text_lines
 
 # "train", "x-dev", "WIKIMEL_test"; WikiDiverse calls dev "valid" and has "train_w_10cands".
 SPLIT_IN_NAME = re.compile(r"(?:.*[_.-])?(train|dev|valid|val|test)(?:_w_\w*cands)?", re.IGNORECASE)
 NIL_WORDS = frozenset({"", "nil", "none", "null"})
-BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,25 +171,22 @@ def _split_of(path: Path) -> Split | None:
 
 def read_json(path: Path) -> Any:
     """Read a JSON file, with or without a byte-order mark. Raises: DataError if it is none, or a key occurs twice."""
-    return parse_json(_read(path), str(path))
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: can't be read ({error.strerror})") from error
+    return _parse_json(raw.removeprefix(BYTE_ORDER_MARK), str(path))
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[str, Any]]:
     """Read a JSON-lines file into (file and line, content); blank lines are none. Raises: DataError as read_json."""
-    for number, line in enumerate(_read(path).split(b"\n"), start=1):
+    for number, line in text_lines(path):
         if line.strip():
             where = f"{path} line {number}"
-            yield where, parse_json(line, where)
+            yield where, _parse_json(line.encode(), where)
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes().removeprefix(BOM)
-    except OSError as error:
-        raise DataError(f"{path}: can't be read ({error.strerror})") from error
-
-
-def parse_json(raw: bytes, where: str) -> Any:
+def _parse_json(raw: bytes, where: str) -> Any:
     """Parse UTF-8 JSON. Raises: DataError, saying where, if it isn't, or a key occurs twice in one object."""
 
     def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""The tables that all later stages read: posts, mentions, entities, and the rows that were rejected."""
+"""The tables that all later stages read: posts, mentions, entities, their names, and the rows that were rejected."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -47,22 +47,33 @@ ENTITIES_SCHEMA: Schema = {
     "aliases": pl.List(pl.String),
     "popularity": pl.Float64,
 }
+NAMES_SCHEMA: Schema = {
+    "entity_id": pl.String,
+    "name": pl.String,
+    "language": pl.String,  # null where it isn't known
+    "kind": pl.String,  # generated (by the LLM), label, title (of its Wikipedia article) or alias
+}
 REJECTED_SCHEMA: Schema = {"source": pl.String, "line": pl.Int64, "row": pl.String, "reason": pl.String}
 SCHEMAS: Mapping[str, Schema] = {
     "posts": POSTS_SCHEMA,
     "mentions": MENTIONS_SCHEMA,
     "entities": ENTITIES_SCHEMA,
+    "names": NAMES_SCHEMA,
     "rejected": REJECTED_SCHEMA,
 }
 
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of one data set, rows in the order of its files, columns as in SCHEMAS."""
+    """The tables of one data set, rows in the order of its files, columns as in SCHEMAS.
+
+    names: every name that an entity goes by, the generated one first, then label, title and aliases.
+    """
 
     posts: pl.DataFrame
     mentions: pl.DataFrame
     entities: pl.DataFrame
+    names: pl.DataFrame
     rejected: pl.DataFrame
 
     def write(self, folder: Path) -> None:
@@ -79,7 +90,7 @@ class Tables:
         return cls(**{name: _read_table(folder / f"{name}.parquet", schema) for name, schema in SCHEMAS.items()})
 
 
-def build_tables(dataset: RawDataset, entities: Iterable[Entity]) -> Tables:
+def build_tables(dataset: RawDataset, entities: Sequence[Entity]) -> Tables:
     """Turn the rows of a data set into tables.
 
     entities: the data set's, with unique names.
@@ -88,6 +99,7 @@ def build_tables(dataset: RawDataset, entities: Iterable[Entity]) -> Tables:
         posts=_posts_table(dataset.posts),
         mentions=_mentions_table(dataset.posts),
         entities=_entities_table(entities),
+        names=_names_table(entities),
         rejected=_rejected_table(dataset.rejected),
     )
 
@@ -163,6 +175,24 @@ def _entities_table(entities: Iterable[Entity]) -> pl.DataFrame:
         for entity in entities
     ]
     return pl.DataFrame(rows, schema=ENTITIES_SCHEMA, orient="row")
+
+
+def _names_table(entities: Iterable[Entity]) -> pl.DataFrame:
+    rows = [
+        (entity.entity_id, name, entity.language or None, kind)
+        for entity in entities
+        for kind, name in dict.fromkeys(_names_of(entity))
+        if name.strip()
+    ]
+    return pl.DataFrame(rows, schema=NAMES_SCHEMA, orient="row")
+
+
+def _names_of(entity: Entity) -> Iterator[tuple[str, str]]:
+    yield "generated", entity.name
+    yield "label", entity.label
+    yield "title", entity.title
+    for alias in entity.aliases:
+        yield "alias", alias
 
 
 def _rejected_table(rejected: Iterable[RejectedRow]) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from rich.table import Table
 from gemel.core.artifacts import new_artifact
 from gemel.core.config import PARAMS, parse_section, read_params
 from gemel.core.errors import ConfigError, DataError
-from gemel.entities.catalog import unique_names
+from gemel.entities.catalog import NamingReport, unique_names
 from gemel.posts.dataset import RawDataset, read_dataset
 from gemel.posts.expectations import ValidationReport, validate_tables
 from gemel.posts.tables import build_tables, table_facts
@@ -50,14 +50,19 @@ def main() -> None:
     dataset = read_dataset(folder)
     naming = unique_names(dataset.entities)
     tables = build_tables(dataset, naming.entities)
-    facts = {"dataset": dataset.name, "names_by": dict(naming.rungs), **table_facts(tables)}
+    facts = {
+        "dataset": dataset.name,
+        "names_by": dict(naming.rungs),
+        "redirected_mentions": dataset.redirected_mentions,
+        **table_facts(tables),
+    }
     with new_artifact(POSTS, "posts", facts) as draft:
         tables.write(draft)
         report = validate_tables(
             tables, draft, min_image_share=settings.min_image_share, min_in_kb_share=settings.min_in_kb_share
         )
         facts["warnings"] = [result.name for result in report.failed("warning")]
-        Console().print(_results_table(report))
+        Console().print(_naming_table(naming), _results_table(report))
         _refuse(folder, draft, _complaints(report, dataset, settings.max_rejected_share))
     shutil.rmtree(FAILED, ignore_errors=True)
 
@@ -89,6 +94,13 @@ def _refuse(folder: Path, draft: Path, complaints: list[str]) -> None:
         f"{folder}: {'; '.join(complaints)}. Open {FAILED}/data_docs/index.html for the checks, and "
         f"{FAILED}/rejected.parquet for the rejected rows; {POSTS} stays as it was"
     )
+
+
+def _naming_table(naming: NamingReport) -> Table:
+    table = Table("name is", "entities", "share", title="Names of the entities")
+    for rung, count in naming.rungs.items():
+        table.add_row(rung, str(count), f"{count / len(naming.entities):.1%}")
+    return table
 
 
 def _results_table(report: ValidationReport) -> Table:
