@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gemel.core.errors import DataError
 from gemel.core.schema import Candidate
 from gemel.evaluation import (
     ALONE,
@@ -90,6 +91,12 @@ def test_mentions_with_an_entity_of_the_catalog_are_graded(test_split: Graded) -
 
 def test_mentions_that_are_not_graded_are_counted(test_split: Graded) -> None:
     assert (test_split.nil, test_split.out_of_kb) == (1, 1)
+
+
+def test_split_without_a_gradable_mention_is_refused(tables: tuple[pl.DataFrame, pl.DataFrame]) -> None:
+    mentions, posts = tables
+    with pytest.raises(DataError, match="nothing to grade: no mention of the split 'dev'"):
+        graded(mentions.filter(pl.col("split") != "dev"), posts, "dev")
 
 
 def test_train_counts_are_of_the_training_split(test_split: Graded) -> None:

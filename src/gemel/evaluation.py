@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from gemel.core.errors import DataError
 from gemel.features.encoder import Vectors
 from gemel.predictor import Answer, Answerer, Query, Sight
 from gemel.tasks.linking.metrics import Figure, Hits, Mask, difference, gap_closed, share
@@ -60,7 +61,10 @@ def variants(method: str, compare: Sequence[str], seeds: Sequence[int], captions
 
 
 def graded(mentions: pl.DataFrame, posts: pl.DataFrame, split: str) -> Graded:
-    """The mentions of a split to grade, in table order."""
+    """The mentions of a split to grade, in table order.
+
+    Raises: DataError if there are none.
+    """
     of_split = mentions.filter(pl.col("split") == split)
     trained = mentions.filter((pl.col("split") == "train") & pl.col("in_kb")).group_by("entity_id").len("trained")
     table = (
@@ -68,6 +72,11 @@ def graded(mentions: pl.DataFrame, posts: pl.DataFrame, split: str) -> Graded:
         .join(posts.select("post_id", "image_sha256", "caption"), on="post_id", how="left", maintain_order="left")
         .join(trained, on="entity_id", how="left", maintain_order="left")
     )
+    if table.is_empty():
+        raise DataError(
+            f"nothing to grade: no mention of the split {split!r} has an entity of the catalog; import "
+            "the data set with its train, dev and test"
+        )
     nil = int(of_split["entity_id"].is_null().sum())
     counts = table["trained"].fill_null(0).to_numpy()
     return Graded(table.drop("trained"), counts, nil, of_split.height - nil - table.height)
