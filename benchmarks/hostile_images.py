@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -61,11 +62,22 @@ def flip_bits(rng: np.random.Generator, image: bytes, _: bytes) -> bytes:
     return bytes(damaged)
 
 
+def flip_bits_unnoticed(rng: np.random.Generator, image: bytes, other: bytes) -> bytes:
+    """Flip bits and mend a PNG's checksums, so that the damage reaches the decoder of its pixels."""
+    damaged = bytearray(flip_bits(rng, image, other))
+    place = 8
+    while damaged[1:4] == b"PNG" and place + 12 <= len(damaged):
+        end = place + 8 + int.from_bytes(damaged[place : place + 4], "big")
+        damaged[end : end + 4] = struct.pack(">I", zlib.crc32(damaged[place + 4 : end]))
+        place = end + 4
+    return bytes(damaged)
+
+
 def damage_header(rng: np.random.Generator, image: bytes, _: bytes) -> bytes:
     """Set bytes near the beginning, where sizes and offsets stand, to extremes or to anything."""
     damaged = bytearray(image)
     for place in rng.integers(min(len(image), 128), size=rng.integers(1, 6)):
-        damaged[place] = rng.choice([0, 1, 127, 128, 255, rng.integers(256)])
+        damaged[place] = (0, 1, 127, 128, 255, int(rng.integers(256)))[rng.integers(6)]
     return bytes(damaged)
 
 
@@ -94,6 +106,7 @@ def cut_out(rng: np.random.Generator, image: bytes, _: bytes) -> bytes:
 
 MUTATIONS: tuple[Callable[[np.random.Generator, bytes, bytes], bytes], ...] = (
     flip_bits,
+    flip_bits_unnoticed,
     damage_header,
     truncate,
     swap_header,
@@ -165,20 +178,21 @@ def bmp(side: int, compression: int, data: bytes, bits: int = 8) -> bytes:
     return b"BM" + struct.pack("<IHHI", start + len(data), 0, 0, start) + header + palette + data
 
 
-def tiff(width: int, height: int, tags: dict[int, tuple[int, ...]], tail: bytes = b"", following: int = 0) -> bytes:
+def tiff(width: int, height: int, tags: Mapping[int, tuple[int, ...]], tail: bytes = b"", following: int = 0) -> bytes:
     """A gray TIFF. tags: number -> values, long; a single one is the place of the tail if it is -1."""
     whole = {256: (width,), 257: (height,), 258: (8,), 259: (1,), 262: (1,), 277: (1,), **tags}
     end = 14 + 12 * len(whole)
     start = end + sum(4 * len(values) for values in whole.values() if len(values) > 1)
-    entries, extra = [], []
+    entries: list[bytes] = []
+    extra = b""
     for tag, values in sorted(whole.items()):
         if len(values) == 1:
             entries.append(struct.pack("<HHII", tag, 4, 1, start if values[0] == -1 else values[0]))
         else:
-            entries.append(struct.pack("<HHII", tag, 4, len(values), end + sum(map(len, extra))))
-            extra.append(struct.pack(f"<{len(values)}I", *values))
+            entries.append(struct.pack("<HHII", tag, 4, len(values), end + len(extra)))
+            extra += struct.pack(f"<{len(values)}I", *values)
     directory = struct.pack("<IH", 8, len(entries)) + b"".join(entries) + struct.pack("<I", following)
-    return b"II*\0" + directory + b"".join(extra) + tail
+    return b"II*\0" + directory + extra + tail
 
 
 def tiff_of_large_tile(side: int) -> bytes:
@@ -224,7 +238,7 @@ TOO_MANY_PARTS = "made of more than"
 
 # Files of up to a megabyte: fit for a test of a few seconds.
 ODDITIES: dict[str, Oddity] = {
-    **{name: Oddity(lambda data=data: data, UNKNOWN) for name, data in LOOK_ALIKES.items()},
+    **{name: Oddity(partial(bytes, data), UNKNOWN) for name, data in LOOK_ALIKES.items()},
     "png of 40,000 x 40,000": Oddity(lambda: png(width=40_000, height=40_000), TOO_MANY_PIXELS),
     "png without height": Oddity(lambda: png(height=0), UNKNOWN),
     "png profile of 64 MiB": Oddity(lambda: png(chunk(b"iCCP", b"x\0\0" + packed_zeros(64 * MIB))), DAMAGED),

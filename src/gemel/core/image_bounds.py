@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 MAX_PIXELS = 100_000_000
-# Pillow reads each chunk, segment, block and tag on its own, a million in about a second.
-MAX_READS = 1_000_000
+# Pillow reads each chunk, segment, block and tag on its own, a million in some two seconds.
+MAX_READS = 500_000
 # Passes of a JPEG over the whole picture: libtiff's own limit; cameras write about ten.
 MAX_SCANS = 100
 MAX_STRIPS = 100_000
