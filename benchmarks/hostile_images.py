@@ -273,7 +273,8 @@ ODDITIES: dict[str, Oddity] = {
     "webp of 2**24 x 2**24": Oddity(lambda: webp(canvas=2**24), TOO_MANY_PIXELS),
     "webp of 10,000 frames": Oddity(lambda: webp(frames=10_000)),
     "one pixel": Oddity(lambda: png(width=1, height=1)),
-    "line of 100,000 pixels": Oddity(lambda: encoded(Image.new("L", (100_000, 1)), "PNG")),
+    "line of 100,000 pixels": Oddity(lambda: encoded(Image.new("L", (100_000, 1)), "PNG"), "more than 200 to 1"),
+    "line of 200 pixels": Oddity(lambda: encoded(Image.new("L", (1, 200)), "PNG")),
 }
 
 # Files near the limit of bytes or of pixels: for the benchmark.

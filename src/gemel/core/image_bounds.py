@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 MAX_PIXELS = 100_000_000
+# Vision encoders enlarge the shorter side to some 224 pixels before they cut the middle out: a line of 20,000 x 1 would
+# become 4,480,000 x 224.
+MAX_ASPECT = 200
 # Pillow reads each chunk, segment, block and tag on its own, a million in some two seconds.
 MAX_READS = 500_000
 # Passes of a JPEG over the whole picture: libtiff's own limit; cameras write about ten.
@@ -70,10 +73,12 @@ def check_file(data: bytes, where: str) -> None:
 def check_image(image: ImageFile, data: bytes, where: str) -> None:
     """Check an image that is open but not yet decoded.
 
-    Raises: ImageError if it has no pixels or too many, or too many scans.
+    Raises: ImageError if it has no pixels, too many, or nearly all in one line, or too many scans.
     """
     run_length = any(tile.codec_name == "bmp_rle" for tile in image.tile)
     _check_pixels(image.width, image.height, where, MAX_RUN_LENGTH_PIXELS if run_length else MAX_PIXELS)
+    if max(image.size) > MAX_ASPECT * min(image.size):
+        raise ImageError(f"{where}: {image.width} x {image.height}, more than {MAX_ASPECT} to 1; cut the middle out")
     if image.format in ("JPEG", "MPO"):
         _check_scans(data, where)
 
