@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import functools
-import io
 import stat
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from gemel.core.artifacts import file_sha256
 from gemel.core.errors import ImageError
+from gemel.core.image_bounds import MAX_PIXELS, Source, check_file, check_image
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from PIL import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_BYTES = 50 * 1024 * 1024
-MAX_PIXELS = 100_000_000
+# While it is decoded, an image takes up to 20 bytes a pixel: large ones wait for each other.
+LARGE_PIXELS = 25_000_000
+_large_image = threading.Lock()
+_ORIENTATION = 0x0112
 
 
 def read_image(path: Path) -> Image.Image:
@@ -34,7 +42,7 @@ def decode_image(data: bytes, where: str) -> Image.Image:
     """Decode an image that is in memory already, as read_image does.
 
     where: names the image in errors.
-    Raises: ImageError if the bytes are no image of FORMATS, are damaged, or hold more than MAX_PIXELS.
+    Raises: ImageError if the bytes are no image of FORMATS, are damaged, or break a bound of image_bounds.
     """
     from PIL import UnidentifiedImageError
 
@@ -42,10 +50,12 @@ def decode_image(data: bytes, where: str) -> Image.Image:
     if len(data) > MAX_BYTES:
         raise ImageError(f"{where}: {len(data)} bytes, more than the {MAX_BYTES} allowed; scale the image down")
     try:
-        with pillow.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_pixels(image.width, image.height, where)
-            image.load()
-            return _to_rgb(_upright(image))
+        check_file(data, where)
+        with pillow.open(Source(data, where), formats=FORMATS) as image:
+            check_image(image, data, where)
+            with _large_image if image.width * image.height > LARGE_PIXELS else nullcontext():
+                image.load()
+                return _to_rgb(_upright(image))
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -94,21 +104,25 @@ def _read_bytes(path: Path) -> bytes:
         raise ImageError(f"{path}: can't be read ({error})") from None
 
 
-def _check_pixels(width: int, height: int, where: str) -> None:
-    if width * height > MAX_PIXELS:
-        raise ImageError(f"{where}: {width} x {height} is more than the {MAX_PIXELS} pixels allowed; scale it down")
-    if width * height == 0:
-        raise ImageError(f"{where}: {width} x {height}, an image without pixels")
-
-
 def _upright(image: Image.Image) -> Image.Image:
-    from PIL import ImageOps
+    """Turn it as its EXIF data says. Pillow's own exif_transpose also rewrites that data, and fails on any odd tag."""
+    from PIL.Image import Transpose
 
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
     try:
-        return ImageOps.exif_transpose(image)
+        turn = turns.get(image.getexif().get(_ORIENTATION, 1))
     except Exception:
         # Damaged EXIF data doesn't make the picture itself unreadable: it is taken as it lies.
         return image
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -128,18 +142,38 @@ def _scaled(image: Image.Image, limits: tuple[float, float] | None) -> Image.Ima
     """
     import numpy as np
 
-    values = np.asarray(image, dtype=np.float32)
-    finite = values[np.isfinite(values)]
-    low, high = limits or ((float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0))
+    low, high = limits or _value_range(image)
     span = high - low if high > low else 1.0
-    values = np.nan_to_num((values - low) / span, nan=0.0, posinf=1.0, neginf=0.0)
-    gray = (values.clip(0.0, 1.0) * 255.0).round().astype(np.uint8)
-    scaled: Image.Image = _pillow().fromarray(gray).convert("RGB")
+    gray = _pillow().new("L", image.size)
+    for top, values in _bands(image):
+        shares = np.nan_to_num((values - low) / span, nan=0.0, posinf=1.0, neginf=0.0)
+        levels = (shares.clip(0.0, 1.0) * 255.0).round().astype(np.uint8)
+        gray.paste(_pillow().fromarray(levels), (0, top))
+    scaled: Image.Image = gray.convert("RGB")
     return scaled
 
 
+def _value_range(image: Image.Image) -> tuple[float, float]:
+    """The least and the greatest finite value."""
+    import numpy as np
+
+    finite = [values[np.isfinite(values)] for _, values in _bands(image)]
+    ends = [(float(some.min()), float(some.max())) for some in finite if some.size]
+    return (min(low for low, _ in ends), max(high for _, high in ends)) if ends else (0.0, 1.0)
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+    """Top row and values of about a million pixels at a time: arrays of a whole large image would fill the memory."""
+    import numpy as np
+
+    rows = max(1, 1_000_000 // image.width)
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        yield top, np.asarray(band, dtype=np.float32)
+
+
 def _on_white(image: Image.Image) -> Image.Image:
-    colours = image.convert("RGBA")
+    colours = image if image.mode == "RGBA" else image.convert("RGBA")
     canvas: Image.Image = _pillow().new("RGB", colours.size, "white")
     canvas.paste(colours, mask=colours.getchannel("A"))
     return canvas

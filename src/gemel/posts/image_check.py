@@ -14,7 +14,7 @@ from gemel.core.images import image_sha256, read_image
 
 ImageStatus = Literal["read", "none", "missing", "unreadable"]
 IMAGE_STATUSES: tuple[ImageStatus, ...] = get_args(ImageStatus)
-# A decoded image takes up to 3 bytes a pixel, so more threads cost memory for little gain.
+# Each thread holds an image of up to images.LARGE_PIXELS while it decodes, so more cost memory for little gain.
 MOST_THREADS = 8
 
 
