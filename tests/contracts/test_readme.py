@@ -43,7 +43,7 @@ def test_gemel_commands_and_options_exist(line: list[str]) -> None:
 @pytest.mark.parametrize("module", re.findall(r"python -m ([\w.]+)", README))
 def test_modules_that_are_run_exist(module: str) -> None:
     place = ROOT.joinpath(*module.split("."))
-    assert place.with_suffix(".py").is_file() or (place / "__main__.py").is_file()
+    assert module == "pytest" or place.with_suffix(".py").is_file() or (place / "__main__.py").is_file()
 
 
 def test_linked_files_exist() -> None:
