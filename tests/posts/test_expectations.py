@@ -1,6 +1,5 @@
 """The checks of the tables, with real runs of Great Expectations."""
 
-import dataclasses
 import json
 import re
 from dataclasses import replace
@@ -86,7 +85,7 @@ def test_each_check_can_fail(tables: Tables, tmp_path: Path) -> None:
 
 
 def test_empty_tables_fail(tables: Tables, tmp_path: Path) -> None:
-    empty = dataclasses.replace(
+    empty = replace(
         tables, posts=tables.posts.clear(), mentions=tables.mentions.clear(), entities=tables.entities.clear()
     )
     report = validate(empty, tmp_path / "out")
