@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import multiprocessing
 import os
 import resource
@@ -24,10 +23,9 @@ from pathlib import Path
 import numpy as np
 import PIL
 from PIL import Image
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.hostile_images import LARGE_ODDITIES, MIB, ODDITIES, encodings, mutated
+from benchmarks.output import show
 from gemel.core.errors import ImageError
 from gemel.core.images import decode_image
 
@@ -174,12 +172,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     settings = parser.parse_args()
     report = asdict(measure(1_000 if settings.quick else 10_000))
-    table = Table("figure", "value", title="hostile images")
-    for figure, value in report.items():
-        table.add_row(figure, f"{value:.3g}" if isinstance(value, float) else str(value))
-    Console().print(table)
-    if settings.json:
-        print(json.dumps(report))
+    show(report, "hostile images", as_json=settings.json)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ in slices of mentions, so that whatever else the machine does hits both. Prompts
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -17,11 +16,10 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, OPTConfig, OPTForCausalLM, PreTrainedModel
 
+from benchmarks.output import show
 from gemel.entities.trie import build_trie
 from gemel.llm.search import Hypotheses, beam_search
 
@@ -291,12 +289,7 @@ def main() -> None:
     settings = parse()
     transformers.logging.set_verbosity_error()
     report = asdict(measure(settings))
-    table = Table("figure", "value", title="constrained beam search, ours against the published algorithm")
-    for figure, value in report.items():
-        table.add_row(figure, f"{value:.3g}" if isinstance(value, float) else str(value))
-    Console().print(table)
-    if settings.json:
-        print(json.dumps(report))
+    show(report, "constrained beam search, ours against the published algorithm", as_json=settings.json)
 
 
 if __name__ == "__main__":

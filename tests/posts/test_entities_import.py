@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from source_files import contents
 from tiny_dataset import POSTS, WriteDataset, mention, post
 
 from gemel.core.errors import DataError, RequestError
@@ -48,10 +49,6 @@ def entities(folder: Path) -> list[dict[str, Any]]:
 def rejected(folder: Path) -> list[tuple[int, str]]:
     rows = [json.loads(line) for line in (folder / REJECTED).read_text().splitlines()]
     return [(row["line"], row["reason"]) for row in rows]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def accounted(report: EntitiesReport) -> bool:

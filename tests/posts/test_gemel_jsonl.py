@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from source_files import contents
 
 from gemel.core.errors import DataError
 from gemel.posts.dataset import read_dataset
@@ -33,10 +34,6 @@ def save(path: Path, *lines: dict[str, Any]) -> Path:
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
     return tmp_path / "data" / "gemel_jsonl"
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_lines_of_one_sentence_are_one_post(tmp_path: Path, target: Path) -> None:

@@ -1,12 +1,12 @@
 """Import of WikiDiverse, from small files in its two published forms."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
+from source_files import contents, save
 
 from gemel.core.errors import DataError
 from gemel.posts.dataset import read_dataset
@@ -30,19 +30,9 @@ def with_candidates(mention: list[Any]) -> list[Any]:
     return [TEXT, IMAGE, name, kind, ["the"], ["versus"], url, CANDIDATES, "sports", start, end]
 
 
-def save(path: Path, content: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-    return path
-
-
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
     return tmp_path / "data" / "wikidiverse"
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_annotated_post_keeps_mentions_offsets_and_titles(tmp_path: Path, target: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from source_files import contents, save
 
 from gemel.core.errors import DataError
 from gemel.posts.dataset import read_dataset
@@ -31,19 +32,9 @@ def row(row_id: str, sentence: str, mention: str, name: str, qid: str, image: st
     return entry if image is None else entry | {"imgPath": image}
 
 
-def save(path: Path, content: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-    return path
-
-
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
     return tmp_path / "data" / "wikimel"
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_melbench_posts_keep_their_mentions(tmp_path: Path, target: Path) -> None:
