@@ -23,8 +23,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from gemel.bundle import ENTITIES, TRIE, settings_facts, write_vectors
-from gemel.core.artifacts import new_artifact
-from gemel.core.images import image_sha256, read_image
+from gemel.core.artifacts import file_sha256, new_artifact
+from gemel.core.images import read_image
 from gemel.core.settings import BackboneSettings, DemonstrationSettings, LinkerSettings, LLMSettings, VisionSettings
 from gemel.entities.catalog import unique_names
 from gemel.entities.trie import build_trie, write_trie
@@ -201,7 +201,7 @@ def _vectors(dataset: Path, tables: Tables, backbone: BackboneSettings) -> dict[
     images = [dataset / name for name in tables.posts["image"].drop_nulls().to_list()]
     encoder = load_encoder(backbone.vision.model)
     vectors = encoder.encode([read_image(image) for image in images])
-    return dict(zip(map(image_sha256, images), vectors, strict=True))
+    return dict(zip(map(file_sha256, images), vectors, strict=True))
 
 
 def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from gemel.core import images
 from gemel.core.errors import ImageError
 from gemel.core.image_bounds import MAX_PIXELS
-from gemel.core.images import decode_image, image_sha256, read_image
+from gemel.core.images import decode_image, read_image
 
 # Pillow warns of much that it repairs in damaged files.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -201,11 +201,3 @@ def test_absent_and_odd_paths_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(ImageError, match=words):
             read_image(path)
-
-
-def test_sha256_is_of_the_bytes(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    path.write_bytes(b"abc")
-    assert image_sha256(path).startswith("ba7816bf")
-    with pytest.raises(ImageError, match="no: can't be read"):
-        image_sha256(tmp_path / "no")

@@ -5,6 +5,7 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks.hostile_images import ODDITIES
+from gemel.core.image_files import ImageFolder
 from gemel.posts.image_check import check_images
 
 HOSTILE = ("empty", "pdf", "png of 40,000 x 40,000", "jpeg of 200 scans", "gif frame of 65,535 x 65,535")
@@ -14,7 +15,8 @@ def test_hostile_images_are_unreadable_with_their_reason(tmp_path: Path) -> None
     for number, name in enumerate(HOSTILE):
         (tmp_path / f"{number}.jpg").write_bytes(ODDITIES[name].build())
     Image.new("RGB", (4, 4)).save(tmp_path / "good.jpg")
-    *hostile, good = check_images(tmp_path, [*(f"{number}.jpg" for number in range(len(HOSTILE))), "good.jpg"])
+    names = [*(f"{number}.jpg" for number in range(len(HOSTILE))), "good.jpg"]
+    *hostile, good = check_images(ImageFolder(tmp_path), names).values()
     assert (good.status, good.reason) == ("read", None)
     for name, check in zip(HOSTILE, hostile, strict=True):
         assert (check.status, check.sha256) == ("unreadable", None)

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 from tiny_world import VISION_WIDTH, write_picture
 
-from gemel.core.artifacts import artifact_hash, read_manifest
+from gemel.core.artifacts import artifact_hash, file_sha256, read_manifest
 from gemel.core.errors import ArtifactError, BackboneError
-from gemel.core.images import image_sha256, read_image
+from gemel.core.images import read_image
 from gemel.features.encoder import load_encoder
 from gemel.features.store import FeatureStore
 from gemel.posts.tables import Tables
@@ -30,7 +30,7 @@ def test_every_readable_image_has_a_vector() -> None:
 def test_vector_is_that_of_the_encoder(in_project: Path, tiny_backbones) -> None:
     image = in_project / "data" / "tiny" / "images" / "00.png"
     wanted = load_encoder(tiny_backbones.vision.model).encode([read_image(image)])[0]
-    found = FeatureStore(IMAGE_FEATURES)[image_sha256(image)]
+    found = FeatureStore(IMAGE_FEATURES)[file_sha256(image)]
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
 
 

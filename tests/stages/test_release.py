@@ -9,9 +9,8 @@ import polars as pl
 import pytest
 
 from gemel.bundle import ENTITIES, read_bundle
-from gemel.core.artifacts import artifact_hash, read_manifest
+from gemel.core.artifacts import artifact_hash, file_sha256, read_manifest
 from gemel.core.errors import ArtifactError
-from gemel.core.images import image_sha256
 from gemel.core.schema import Mention, Post
 from gemel.mapper.mapper import WEIGHTS
 from gemel.posts.tables import Tables
@@ -61,7 +60,7 @@ def test_linker_answers_as_evaluation_did(in_project: Path) -> None:
     images = dict(tables.posts.select("post_id", "image").iter_rows())
     for row in tables.mentions.filter(pl.col("mention_id").is_in(list(answers))).iter_rows(named=True):
         image = in_project / "data" / "tiny" / images[row["post_id"]]
-        assert image_sha256(image) in set(tables.posts["image_sha256"])
+        assert file_sha256(image) in set(tables.posts["image_sha256"])
         (link,) = linker.link([Post(row["text"], (Mention(row["mention"]),), image)])
         assert [candidate.entity_id for candidate in link.candidates] == answers[row["mention_id"]]
 

@@ -17,6 +17,10 @@ class ImageError(DataError):
     """An image is missing, too large or can't be decoded."""
 
 
+class ImageNotFoundError(ImageError):
+    """There is no such image file."""
+
+
 class ArtifactError(GemelError):
     """An artifact is absent, incomplete, damaged or was built for something else."""
 

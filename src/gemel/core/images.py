@@ -12,8 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from gemel.core.artifacts import file_sha256
-from gemel.core.errors import ImageError
+from gemel.core.errors import ImageError, ImageNotFoundError
 from gemel.core.image_bounds import MAX_PIXELS, Source, check_file, check_image
 
 if TYPE_CHECKING:
@@ -35,7 +34,26 @@ def read_image(path: Path) -> Image.Image:
     Returns: RGB, 8 bits a channel, upright (EXIF rotation applied), first frame, transparent parts on white.
     Raises: ImageError if the file is missing, not a regular file, larger than MAX_BYTES or can't be decoded.
     """
-    return decode_image(_read_bytes(path), str(path))
+    return decode_image(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read an image file, undecoded.
+
+    Raises: ImageError if the file is missing, not a regular file, larger than MAX_BYTES or can't be read.
+    """
+    try:
+        facts = path.stat()
+        # A pipe or a device would block or never end.
+        if not stat.S_ISREG(facts.st_mode):
+            raise ImageError(f"{path}: not a regular file")
+        if facts.st_size > MAX_BYTES:
+            raise ImageError(f"{path}: {facts.st_size} bytes, more than the {MAX_BYTES} allowed; scale the image down")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ImageNotFoundError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path}: can't be read ({error})") from None
 
 
 def decode_image(data: bytes, where: str) -> Image.Image:
@@ -68,17 +86,6 @@ def decode_image(data: bytes, where: str) -> Image.Image:
         raise ImageError(f"{where}: can't be decoded, the file may be damaged ({found})") from error
 
 
-def image_sha256(path: Path) -> str:
-    """SHA-256 of an image file's bytes, as hex digits: the key of its vector in the feature store.
-
-    Raises: ImageError if the file can't be read.
-    """
-    try:
-        return file_sha256(path)
-    except (OSError, ValueError) as error:
-        raise ImageError(f"{path}: can't be read ({error})") from None
-
-
 @functools.cache
 def _pillow() -> ModuleType:
     """Pillow's Image module, imported late and told to refuse decompression bombs (a process-wide setting)."""
@@ -87,21 +94,6 @@ def _pillow() -> ModuleType:
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
     return Image
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        facts = path.stat()
-        # A pipe or a device would block or never end.
-        if not stat.S_ISREG(facts.st_mode):
-            raise ImageError(f"{path}: not a regular file")
-        if facts.st_size > MAX_BYTES:
-            raise ImageError(f"{path}: {facts.st_size} bytes, more than the {MAX_BYTES} allowed; scale the image down")
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise ImageError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise ImageError(f"{path}: can't be read ({error})") from None
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -17,7 +17,8 @@ import numpy as np
 import polars as pl
 
 from gemel.core.errors import ArtifactError
-from gemel.core.images import read_image
+from gemel.core.image_files import ImageFiles
+from gemel.core.images import decode_image
 from gemel.core.settings import MissingImage
 from gemel.features.encoder import Vectors, VisionEncoder
 
@@ -65,12 +66,12 @@ class FeatureStore(Mapping[str, Vectors]):
 
 
 def write_features(
-    folder: Path, images: Mapping[str, Path], encoder: VisionEncoder, progress: Path, batch_size: int
+    folder: Path, images: Mapping[str, str], files: ImageFiles, encoder: VisionEncoder, progress: Path, batch_size: int
 ) -> None:
     """Encode images and write a store.
 
-    images: SHA-256 -> file. progress: a folder outside the artifact, where finished shards wait; a run that was killed
-    goes on from them. It is removed at the end.
+    images: SHA-256 -> name of one of the files. progress: a folder outside the artifact, where finished shards wait; a
+    run that was killed goes on from them. It is removed at the end.
     """
     order = sorted(images)
     progress.mkdir(parents=True, exist_ok=True)
@@ -78,7 +79,7 @@ def write_features(
     for number, shard in enumerate(shards):
         finished = progress / f"{_shard_key(shard, encoder)}.npy"
         if not finished.exists():
-            _write_whole(finished, _encode_files([images[sha256] for sha256 in shard], encoder, batch_size))
+            _write_whole(finished, _encode_files([images[sha256] for sha256 in shard], files, encoder, batch_size))
         shutil.copyfile(finished, _shard_path(folder, number))
     rows = [(sha256, number, row) for number, shard in enumerate(shards) for row, sha256 in enumerate(shard)]
     schema = {"sha256": pl.String, "shard": pl.Int32, "row": pl.Int32}
@@ -86,9 +87,11 @@ def write_features(
     shutil.rmtree(progress)
 
 
-def _encode_files(paths: Sequence[Path], encoder: VisionEncoder, batch_size: int) -> Vectors:
-    parts: Iterable[Sequence[Path]] = (paths[start : start + batch_size] for start in range(0, len(paths), batch_size))
-    return np.concatenate([encoder.encode([read_image(path) for path in part]) for part in parts])
+def _encode_files(names: Sequence[str], files: ImageFiles, encoder: VisionEncoder, batch_size: int) -> Vectors:
+    parts: Iterable[Sequence[str]] = (names[start : start + batch_size] for start in range(0, len(names), batch_size))
+    return np.concatenate(
+        [encoder.encode([decode_image(files.read(name), files.where(name)) for name in part]) for part in parts]
+    )
 
 
 def _shard_key(shard: Sequence[str], encoder: VisionEncoder) -> str:

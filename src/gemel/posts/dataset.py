@@ -18,8 +18,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from gemel.core.errors import DataError
+from gemel.core.image_files import ImageFolder
 from gemel.core.schema import Entity, Split
-from gemel.posts.image_check import ImageCheck, check_images
+from gemel.posts.image_check import NO_IMAGE, ImageCheck, check_images
 from gemel.posts.redirects import REDIRECTS, read_redirects
 from gemel.posts.rows import EntityLine, MentionLine, PostLine, RejectedRow, Rows, read_rows, reason
 
@@ -106,14 +107,22 @@ def read_dataset(folder: Path) -> RawDataset:
     ids = _Ids({entity.id for _, entity in entities.kept}, redirects)
     mentions: Rows[MentionRow] = Rows(MENTIONS)
     mentions_of_posts = [_read_mentions(post, line, ids, mentions) for line, post in posts.kept]
-    checks = check_images(folder, [post.image for _, post in posts.kept])
+    checks = check_images(ImageFolder(folder), (post.image for _, post in posts.kept if post.image is not None))
     for counted in (posts, mentions, entities):
         counted.check_sum()
     return RawDataset(
         name=name,
         posts=tuple(
-            PostRow(post.id, post.text, post.image, check, post.split, post.caption, found)
-            for (_, post), found, check in zip(posts.kept, mentions_of_posts, checks, strict=True)
+            PostRow(
+                post.id,
+                post.text,
+                post.image,
+                NO_IMAGE if post.image is None else checks[post.image],
+                post.split,
+                post.caption,
+                found,
+            )
+            for (_, post), found in zip(posts.kept, mentions_of_posts, strict=True)
         ),
         entities=tuple(_entity(entity) for _, entity in entities.kept),
         rejected=(*posts.rejected, *mentions.rejected, *entities.rejected),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
-from gemel.core.errors import ImageError
-from gemel.core.images import image_sha256, read_image
+from gemel.core.errors import ImageError, ImageNotFoundError
+from gemel.core.image_files import ImageFiles
+from gemel.core.images import decode_image
 
 ImageStatus = Literal["read", "none", "missing", "unreadable"]
 IMAGE_STATUSES: tuple[ImageStatus, ...] = get_args(ImageStatus)
@@ -31,33 +32,22 @@ class ImageCheck:
     sha256: str | None = None
 
 
-def check_images(folder: Path, images: Sequence[str | None]) -> list[ImageCheck]:
-    """Check images named relative to a data set's folder; one result for each name, in their order."""
-    names = list(dict.fromkeys(image for image in images if image is not None))
+NO_IMAGE = ImageCheck("none")
+
+
+def check_images(files: ImageFiles, names: Iterable[str]) -> dict[str, ImageCheck]:
+    """Check each image once, however often it is named. Returns: the result for each name."""
+    distinct = list(dict.fromkeys(names))
     with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
-        checks = dict(zip(names, threads.map(lambda name: _check_image(folder, name), names), strict=True))
-    return [ImageCheck("none") if image is None else checks[image] for image in images]
+        return dict(zip(distinct, threads.map(lambda name: _check_image(files, name), distinct), strict=True))
 
 
-def leaves_folder(image: str) -> bool:
-    """Whether a relative name points outside the folder it is relative to, by its words alone.
-
-    Links are followed: DVC itself may put links into its cache in place of the files.
-    """
-    path = PurePosixPath(image.replace("\\", "/"))
-    return path.is_absolute() or ".." in path.parts
-
-
-def _check_image(folder: Path, name: str) -> ImageCheck:
-    if leaves_folder(name):
-        return ImageCheck("unreadable", "outside the data set")
-    path = folder / name
+def _check_image(files: ImageFiles, name: str) -> ImageCheck:
+    where = f"{files.where(name)}: "
     try:
-        if not path.exists():
-            return ImageCheck("missing", "no such file")
-        read_image(path)
-        return ImageCheck("read", sha256=image_sha256(path))
+        content = files.read(name)
+        decode_image(content, files.where(name))
     except ImageError as error:
-        return ImageCheck("unreadable", str(error).removeprefix(f"{path}: "))
-    except OSError as error:
-        return ImageCheck("unreadable", f"can't be read ({error.strerror})")
+        status: ImageStatus = "missing" if isinstance(error, ImageNotFoundError) else "unreadable"
+        return ImageCheck(status, str(error).removeprefix(where))
+    return ImageCheck("read", sha256=hashlib.sha256(content).hexdigest())

@@ -13,8 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from gemel.core.errors import DataError
+from gemel.core.image_files import leaves_folder
 from gemel.core.schema import SPLITS, Split
-from gemel.posts.image_check import leaves_folder
 from gemel.posts.rows import Filled, reason
 from gemel.posts.source_lines import BYTE_ORDER_MARK, text_lines
 

@@ -6,6 +6,7 @@ import polars as pl
 
 from gemel.core.artifacts import new_artifact, read_manifest
 from gemel.core.config import load_section
+from gemel.core.image_files import ImageFolder
 from gemel.core.settings import BackboneSettings, RuntimeSettings
 from gemel.features.encoder import load_encoder
 from gemel.features.store import write_features
@@ -17,13 +18,13 @@ def main() -> None:
     """Encode every image that the posts table calls readable, each once."""
     vision = load_section("backbone", BackboneSettings).vision
     runtime = load_section("runtime", RuntimeSettings)
-    folder = DATA / read_manifest(POSTS, "posts")["dataset"]
+    files = ImageFolder(DATA / read_manifest(POSTS, "posts")["dataset"])
     readable = Tables.read(POSTS).posts.filter(pl.col("image_sha256").is_not_null())
-    images = {sha256: folder / path for sha256, path in readable.select("image_sha256", "image").iter_rows()}
+    images = dict(readable.select("image_sha256", "image").iter_rows())
     encoder = load_encoder(vision.model, vision.pretrained, runtime.torch_device)
     facts = {"encoder": encoder.name, "width": encoder.width, "parameters": encoder.parameters, "images": len(images)}
     with new_artifact(IMAGE_FEATURES, "image_features", facts) as draft:
-        write_features(draft, images, encoder, PROGRESS / "image_features", runtime.encoder_batch)
+        write_features(draft, images, files, encoder, PROGRESS / "image_features", runtime.encoder_batch)
 
 
 if __name__ == "__main__":
