@@ -76,11 +76,11 @@ def _dataset_name(name: object) -> str:
 def _complaints(report: ValidationReport, dataset: RawDataset, max_rejected_share: float) -> list[str]:
     complaints = [report.complaint()] if report.failed("critical") else []
     rows, rejected = sum(dataset.rows_in.values()), dataset.rejected
-    if len(rejected) > max_rejected_share * rows:
-        first = rejected[0]
+    if rejected.height > max_rejected_share * rows:
+        first = rejected.row(0, named=True)
         complaints.append(
-            f"{len(rejected)} of {rows} rows rejected, more than posts.max_rejected_share {max_rejected_share:.2%}, "
-            f"the first at {first.source} line {first.line}: {first.reason}"
+            f"{rejected.height} of {rows} rows rejected, more than posts.max_rejected_share {max_rejected_share:.2%}, "
+            f"the first at {first['source']} line {first['line']}: {first['reason']}"
         )
     return complaints
 
