@@ -232,6 +232,12 @@ def test_byte_order_marks_of_files_that_were_joined_are_skipped(write_dataset: W
     assert read_dataset(folder).rejected.is_empty()
 
 
+def test_byte_order_mark_of_the_facts_is_skipped(write_dataset: WriteDataset) -> None:
+    folder = write_dataset()
+    (folder / "dataset.json").write_text((folder / "dataset.json").read_text(), encoding="utf-8-sig")
+    assert read_dataset(folder).name == "tiny"
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("name", ["posts.jsonl", "entities.jsonl"])
 def test_utf16_file_is_refused_by_name(write_dataset: WriteDataset, name: str, encoding: str) -> None:

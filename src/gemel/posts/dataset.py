@@ -3,7 +3,8 @@
 Beside them may lie redirects.tsv: gold ids and the ids of entities are then replaced by the living ids that it states.
 
 A row that breaks the format is not lost: it becomes a rejected row with its file, line and reason. A mention that
-breaks it is rejected alone, its post stays.
+breaks it is rejected alone, its post stays. A post whose image can't be had stays too; the table says why. Files are
+UTF-8, with or without a byte-order mark; a file in UTF-16 is refused as a whole.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
         )
     path = folder / FACTS
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; a data set says its name and format there") from None
     except (OSError, ValueError) as error:
