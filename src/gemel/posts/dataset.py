@@ -65,14 +65,7 @@ def read_dataset(folder: Path) -> RawDataset:
     entity_rows, post_rows = Rows(ENTITIES), Rows(POSTS)
     entities = _read_entities(folder, redirects, entity_rows)
     mentions = MentionReader(MENTIONS, {entity.entity_id for entity in entities}, redirects)
-    kept = Columns(_SCHEMA)
-    for line, post in read_rows(folder / POSTS, PostLine, post_rows):
-        mentions.read(post, line, len(kept))
-        # Windows writes \ between the parts of a path; no other system reads it so.
-        image = None if post.image is None else post.image.replace("\\", "/")
-        kept.append(post.id, post.text, image, post.split, post.caption)
-    _expect_rows(folder, post_rows, len(kept))
-    posts = _with_images(kept.table(), ImageFolder(folder))
+    posts = _with_images(_read_posts(folder, mentions, post_rows), ImageFolder(folder))
     mention_table = mentions.table(posts)
     sources = (post_rows, mentions.rows, entity_rows)
     for rows, count in zip(sources, (posts.height, mention_table.height, len(entities)), strict=True):
@@ -124,6 +117,18 @@ def _read_entities(folder: Path, redirects: Mapping[str, str], rows: Rows) -> tu
             entities.append(_entity(entity, living))
     _expect_rows(folder, rows, len(entities))
     return tuple(entities)
+
+
+def _read_posts(folder: Path, mentions: MentionReader, rows: Rows) -> pl.DataFrame:
+    """Read the posts, columns as _SCHEMA, and hand their mentions on."""
+    kept = Columns(_SCHEMA)
+    for line, post in read_rows(folder / POSTS, PostLine, rows):
+        mentions.read(post, line, len(kept))
+        # Windows writes \ between the parts of a path; no other system reads it so.
+        image = None if post.image is None else post.image.replace("\\", "/")
+        kept.append(post.id, post.text, image, post.split, post.caption)
+    _expect_rows(folder, rows, len(kept))
+    return kept.table()
 
 
 def _expect_rows(folder: Path, rows: Rows, kept: int) -> None:
