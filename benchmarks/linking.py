@@ -20,7 +20,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, OPTConfig, OPTForCausalLM, PreTrainedModel
 
 from benchmarks.output import show
-from gemel.entities.trie import build_trie
+from gemel.entities.trie_build import build_trie
 from gemel.llm.search import Hypotheses, beam_search
 
 PAD, BOS, EOS = 0, 1, 2

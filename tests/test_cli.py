@@ -181,6 +181,12 @@ def test_entities_are_imported_and_each_row_is_counted(tmp_path: Path) -> None:
     assert "entities.rejected.jsonl" in result.stderr.replace("\n", "")
 
 
+def test_acceptance_needs_a_reason() -> None:
+    result = run("accept")
+    assert result.exit_code == 2
+    assert "Missing option '--reason'" in result.stderr
+
+
 def test_report_shows_the_metrics(tmp_path: Path) -> None:
     figure = {"mean": 0.8, "low": 0.7, "high": 0.9, "n": 50, "seeds": 1, "spread": 0.0}
     split = {
@@ -197,4 +203,4 @@ def test_report_shows_the_metrics(tmp_path: Path) -> None:
 def test_help_names_the_commands() -> None:
     result = run("--help")
     assert result.exit_code == 0
-    assert all(command in result.stdout for command in ("import", "link", "report"))
+    assert all(command in result.stdout for command in ("import", "accept", "link", "report"))

@@ -27,9 +27,11 @@ from gemel.core.artifacts import file_sha256, new_artifact
 from gemel.core.images import read_image
 from gemel.core.settings import BackboneSettings, DemonstrationSettings, LinkerSettings, LLMSettings, VisionSettings
 from gemel.entities.catalog import unique_names
-from gemel.entities.trie import build_trie, write_trie
+from gemel.entities.trie import write_trie
+from gemel.entities.trie_build import build_trie
 from gemel.features.encoder import load_encoder
-from gemel.llm.tokens import load_tokenizer, tokenize_names, tokenizer_fingerprint
+from gemel.llm.names import tokenize_names
+from gemel.llm.tokens import load_tokenizer, tokenizer_fingerprint
 from gemel.mapper.mapper import WEIGHTS, LinearMapper, save_mapper
 from gemel.posts.dataset import read_dataset
 from gemel.posts.tables import Tables, build_tables

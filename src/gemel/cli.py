@@ -1,4 +1,4 @@
-"""The command line: `gemel import | link | report`.
+"""The command line: `gemel import | accept | link | report`.
 
 Libraries are imported inside the commands: `gemel --help` must not wait for torch.
 """
@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from gemel.accept import accept
 from gemel.core.errors import GemelError, RequestError
 from gemel.core.schema import Link, Mention, Post
 from gemel.stages import METRICS, RELEASE
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Link mentions in image-text posts to the entities of a knowledge base.")
 importer = typer.Typer(no_args_is_help=True)
 app.add_typer(importer, name="import")
+app.command()(accept)
 out, err = Console(), Console(stderr=True)
 
 

@@ -15,6 +15,8 @@ from gemel.core.settings import (
     MapperSettings,
     RuntimeSettings,
 )
+from gemel.posts.acceptance import read_accepted
+from gemel.posts.checks import Limits
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
@@ -43,6 +45,15 @@ def test_every_choice_of_groups_gives_known_settings(backbone: str, dataset: str
     assert params["dataset"] == dataset
     for section, settings in SECTIONS.items():
         parse_section(params[section], section, settings)
+
+
+def test_posts_section_is_known() -> None:
+    parse_section(composed()["posts"], "posts", Limits)
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "accepted").iterdir()), ids=lambda path: path.stem)
+def test_accepted_profiles_can_be_read(path: Path) -> None:
+    assert read_accepted(CONF / "accepted", path.stem) is not None
 
 
 @pytest.mark.parametrize("backbone", sorted(path.stem for path in (CONF / "backbone").iterdir() if path.stem != "tiny"))

@@ -10,7 +10,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, OPTConfig, OPTForCausalL
 from transformers.generation import GenerateDecoderOnlyOutput
 
 from gemel.core.errors import BackboneError, ConfigError, ShapeError
-from gemel.entities.trie import build_trie
+from gemel.entities.subset import subset_of
+from gemel.entities.trie_build import build_trie
 from gemel.llm.search import Hypotheses, beam_search
 
 VOCAB, WIDTH, EOS, PAD = 60, 32, 2, 1
@@ -122,6 +123,15 @@ def test_result_does_not_depend_on_the_batch_it_rides_in(llm, mentions_at_once):
     alone = [search(llm, [prompt], 5)[0] for prompt in prompts]
     assert_same(search(llm, prompts, 5, mentions_at_once=mentions_at_once), alone)
     assert_same(search(llm, prompts[::-1], 5, mentions_at_once=mentions_at_once), alone[::-1])
+
+
+def test_search_among_some_names_equals_a_trie_of_these_names_alone(llm):
+    prompts, some = make_prompts(20, seed=40), np.array([7, 2, 11, 3])
+    among = subset_of(build_trie(NAMES), some)
+    found = beam_search(llm, prompts, among, eos_token_id=EOS, num_beams=3)
+    alone = search(llm, prompts, 3, names=[NAMES[index] for index in some])
+    assert [each.name_indices for each in found] == [tuple(some[list(each.name_indices)]) for each in alone]
+    assert [each.scores for each in found] == [each.scores for each in alone]
 
 
 def test_prompts_of_equal_length_equal_generate(llm):

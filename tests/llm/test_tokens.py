@@ -10,9 +10,10 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from gemel.core.errors import BackboneError
 from gemel.core.settings import BackboneSettings
-from gemel.entities.trie import build_trie
+from gemel.entities.trie_build import build_trie
 from gemel.llm.backbone import load_llm
-from gemel.llm.tokens import load_tokenizer, tokenize_names, tokenizer_fingerprint
+from gemel.llm.names import tokenize_names
+from gemel.llm.tokens import load_tokenizer, tokenizer_fingerprint
 from gemel.tasks.linking.prompt import demonstration_segment, question
 
 NAMES = ["Jaguar (animal)", "Jaguar", "Zürich", "北京"]
@@ -33,15 +34,17 @@ def make_sentencepiece_like(words: list[str]) -> PreTrainedTokenizerFast:
 
 
 def test_names_are_tokenized_alone(tokenizer: PreTrainedTokenizerBase) -> None:
-    assert tokenize_names(NAMES, tokenizer) == [tokenizer.encode(name, add_special_tokens=False) for name in NAMES]
+    assert tokenize_names(NAMES, tokenizer).to_lists() == [
+        tokenizer.encode(name, add_special_tokens=False) for name in NAMES
+    ]
 
 
 def test_names_have_no_special_tokens(tokenizer: PreTrainedTokenizerBase) -> None:
-    assert all(tokenizer.eos_token_id not in ids for ids in tokenize_names(NAMES, tokenizer))
+    assert all(tokenizer.eos_token_id not in ids for ids in tokenize_names(NAMES, tokenizer).to_lists())
 
 
 def test_name_ids_read_as_the_name(tokenizer: PreTrainedTokenizerBase) -> None:
-    assert [tokenizer.decode(ids) for ids in tokenize_names(NAMES, tokenizer)] == NAMES
+    assert [tokenizer.decode(ids) for ids in tokenize_names(NAMES, tokenizer).to_lists()] == NAMES
 
 
 def test_name_has_the_same_ids_in_demonstration_target_and_trie() -> None:
@@ -51,7 +54,7 @@ def test_name_has_the_same_ids_in_demonstration_target_and_trie() -> None:
         return tokenizer.encode(text, add_special_tokens=False)
 
     asked = question("seen", "it")
-    (alone,) = tokenize_names(["Jaguar"], tokenizer)
+    (alone,) = tokenize_names(["Jaguar"], tokenizer).to_lists()
     # With such a tokenizer one string would not do: this is the trap that the rule is for.
     assert encode(asked + "Jaguar")[-len(alone) :] != alone
     shown = demonstration_segment("seen", "it", "Jaguar", None, encode).token_ids

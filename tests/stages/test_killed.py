@@ -34,6 +34,7 @@ def checkout(tmp_path: Path, tiny_backbones: BackboneSettings, tiny_dataset: Pat
     shutil.copytree(tiny_dataset, root / "data" / "tiny")
     shutil.copytree(ROOT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     shutil.copy(ROOT / "dvc.yaml", root)
+    (root / "conf" / "accepted").mkdir(parents=True)
     write_params(root, tiny_backbones)
     (tmp_path / "hook").mkdir()
     (tmp_path / "hook" / "sitecustomize.py").write_text(SITECUSTOMIZE)

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from gemel.core.errors import ArtifactError
+from gemel.entities.subset import TrieSubset
 from gemel.entities.trie import NONE, IntArray, PackedTrie
 
 ENDED = NONE
+ADVICE = "it was built for another tokenizer; run `dvc repro entity_trie`"
 
 
 @dataclass(frozen=True)
@@ -37,20 +39,26 @@ class TrieConstraint:
     eos_token_id: token that ends a name. vocab_size: size of the LLM's output. device: where candidates are wanted.
     """
 
-    trie: PackedTrie
+    trie: PackedTrie | TrieSubset
     eos_token_id: int
     vocab_size: int
     device: torch.device
+
+    def __post_init__(self) -> None:
+        """Raises: ArtifactError if the trie holds a token that the LLM lacks."""
+        if self.trie.largest_token >= self.vocab_size:
+            found = f"holds token {self.trie.largest_token}, the LLM has {self.vocab_size}"
+            raise ArtifactError(f"trie: {found}; {ADVICE}")
 
     def candidates(self, states: IntArray) -> Candidates:
         """Return what may follow each beam: the trie's children, and end-of-sequence where a name ends.
 
         states: trie node of each beam, or -1 for a place without a beam, which gets no candidates; (rows,).
-        Raises: ArtifactError if the trie holds a token that the LLM lacks or that ends a name.
+        Raises: ArtifactError if a name holds the token that ends names.
         """
         below = self.trie.continuations(states)
-        self._check(below.tokens)
-        ends = (states != NONE) & (self.trie.names[np.maximum(states, 0)] != NONE)
+        self._refuse_end(below.tokens)
+        ends = self.trie.names_at(states) != NONE
         counts = np.bincount(below.rows, minlength=len(states)) + ends
         # End-of-sequence comes last in its row, so a child moves back by the ends of the rows before its own.
         at_child = np.arange(len(below.rows)) + (np.cumsum(ends) - ends)[below.rows]
@@ -63,9 +71,6 @@ class TrieConstraint:
         rows, tokens, children = torch.from_numpy(table).to(self.device)
         return Candidates(rows=rows, tokens=tokens, children=children, counts=counts)
 
-    def _check(self, tokens: IntArray) -> None:
-        advice = "it was built for another tokenizer; run `dvc repro entity_trie`"
-        if len(tokens) and tokens.max() >= self.vocab_size:
-            raise ArtifactError(f"trie: holds token {tokens.max()}, the LLM has {self.vocab_size}; {advice}")
+    def _refuse_end(self, tokens: IntArray) -> None:
         if (tokens == self.eos_token_id).any():
-            raise ArtifactError(f"trie: a name holds token {self.eos_token_id}, which ends names; {advice}")
+            raise ArtifactError(f"trie: a name holds token {self.eos_token_id}, which ends names; {ADVICE}")

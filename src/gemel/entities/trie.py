@@ -1,30 +1,30 @@
 """The packed trie of all entity names: built offline, memory-mapped online.
 
-A nested dict spends hundreds of bytes on a node; here a node is one entry in each of four arrays. Nodes are numbered
-breadth first, and the children of a node are contiguous and sorted by token, so that a range of node ids says who they
-are (CSR). Node 0 is the root.
+A nested dict spends hundreds of bytes on a node; here a node is one entry in each of four arrays, 11 bytes in all where
+the vocabulary has at most 65,536 tokens. Nodes are numbered breadth first, and the children of a node are contiguous
+and sorted by token, so that a range of node ids says who they are (CSR). Node 0 is the root.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+import json
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gemel.core.errors import ArtifactError, DataError
+from gemel.core.errors import ArtifactError
 
 ROOT = 0
 NONE = -1
-_MOST_TOKENS = int(np.iinfo(np.int16).max) - 1
+ARRAYS = ("tokens", "first_child", "names", "heights")
+FACTS = "trie.json"
 _ADVICE = "run `dvc repro entity_trie`"
 
-IntArray = npt.NDArray[np.signedinteger[Any]]
+IntArray = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -44,18 +44,21 @@ class Continuations:
 class PackedTrie:
     """A trie over token ids.
 
-    tokens: token of the edge into each node, -1 for the root, (nodes,), int32.
+    tokens: token of the edge into each node, of no meaning for the root, (nodes,), uint16 or int32.
     first_child: node id of each node's first child; node n's children are first_child[n] … first_child[n + 1] - 1,
         (nodes + 1,), int32.
     names: index of the name that ends at each node, or -1, (nodes,), int32.
     heights: tokens of the longest continuation below each node, the end-of-sequence token counted as one more,
-        (nodes,), int16.
+        (nodes,), uint8 or int16.
+    name_count: number of names. largest_token: the largest token id that any name holds.
     """
 
     tokens: IntArray
     first_child: IntArray
     names: IntArray
     heights: IntArray
+    name_count: int
+    largest_token: int
 
     def __len__(self) -> int:
         """Number of nodes, the root included."""
@@ -65,11 +68,6 @@ class PackedTrie:
     def depth(self) -> int:
         """Tokens of the longest name, the end-of-sequence token included: the generation length."""
         return int(self.heights[ROOT])
-
-    @cached_property
-    def name_count(self) -> int:
-        """Number of names. The first call reads the whole `names` array."""
-        return int(np.count_nonzero(self.names != NONE))
 
     def child(self, state: int, token: int) -> int:
         """Return the node that `token` leads to from node `state`, or -1 if no name goes on so."""
@@ -88,6 +86,25 @@ class PackedTrie:
         children = np.arange(len(rows)) + np.repeat(first - (np.cumsum(counts) - counts), counts)
         return Continuations(rows=rows, tokens=self.tokens[children].astype(np.int64), children=children)
 
+    @cached_property
+    def ends(self) -> IntArray:
+        """The node at which each name ends, (names,), int32. The first call reads the whole `names` array."""
+        nodes = np.flatnonzero(self.names != NONE).astype(np.int32)
+        ends = np.empty(self.name_count, dtype=np.int32)
+        ends[self.names[nodes]] = nodes
+        return ends
+
+    def names_at(self, states: IntArray) -> IntArray:
+        """Return the index of the name that ends at each node, or -1; states: node ids or -1, (rows,)."""
+        names: IntArray = np.where(states == NONE, NONE, self.names[np.maximum(states, ROOT)])
+        return names
+
+    def parents(self, nodes: IntArray) -> IntArray:
+        """Return the parent of each node but the root, (rows,), int64."""
+        # Parents are in order: a node's is the last one whose children begin at the node or before it.
+        parents: IntArray = np.searchsorted(self.first_child, nodes, side="right") - 1
+        return parents
+
     def child_ranges(self, states: IntArray) -> tuple[IntArray, IntArray]:
         """Return how many children each node has and the first one's id; (rows,) each, int64. -1 has none."""
         nodes = np.maximum(states, ROOT)
@@ -96,36 +113,12 @@ class PackedTrie:
         return counts, first
 
 
-def build_trie(names: Sequence[Sequence[int]]) -> PackedTrie:
-    """Pack names into a trie.
-
-    names: token ids of each name, without an end-of-sequence token; `PackedTrie.names` points into this sequence.
-    Raises: DataError if there are no names, or a name has no tokens, too many, an impossible one, or another's tokens.
-    """
-    lengths = np.fromiter(map(len, names), dtype=np.int64, count=len(names))
-    _check_lengths(lengths)
-    flat = np.fromiter(chain.from_iterable(names), dtype=np.int64, count=int(lengths.sum()))
-    _check_tokens(flat, lengths)
-    levels, ends = _number_nodes(flat, lengths)
-    _check_distinct(ends)
-
-    parents = np.concatenate([level.parents for level in levels])
-    n_nodes = len(parents) + 1
-    name_of = np.full(n_nodes, NONE, dtype=np.int32)
-    name_of[ends] = np.arange(len(names))
-    children = np.bincount(parents, minlength=n_nodes)
-    return PackedTrie(
-        tokens=np.concatenate([[NONE], *(level.tokens for level in levels)]).astype(np.int32),
-        first_child=np.concatenate([[1], 1 + np.cumsum(children)]).astype(np.int32),
-        names=name_of,
-        heights=_heights(name_of, levels),
-    )
-
-
 def write_trie(trie: PackedTrie, folder: Path) -> None:
-    """Write one .npy file per array into an existing folder."""
-    for array in fields(trie):
-        np.save(folder / f"{array.name}.npy", getattr(trie, array.name), allow_pickle=False)
+    """Write one .npy file per array, and trie.json, into an existing folder."""
+    for name in ARRAYS:
+        np.save(folder / f"{name}.npy", getattr(trie, name), allow_pickle=False)
+    facts = {"names": trie.name_count, "largest_token": trie.largest_token}
+    (folder / FACTS).write_text(json.dumps(facts) + "\n", encoding="utf-8")
 
 
 def read_trie(folder: Path) -> PackedTrie:
@@ -133,8 +126,10 @@ def read_trie(folder: Path) -> PackedTrie:
 
     Raises: ArtifactError if a file is missing or damaged, or the files do not belong together.
     """
-    trie = PackedTrie(**{array.name: _open(folder / f"{array.name}.npy") for array in fields(PackedTrie)})
-    sizes = {array.name: len(getattr(trie, array.name)) for array in fields(trie)}
+    arrays = {name: _open(folder / f"{name}.npy") for name in ARRAYS}
+    facts = _read_facts(folder / FACTS)
+    trie = PackedTrie(**arrays, name_count=facts["names"], largest_token=facts["largest_token"])
+    sizes = {name: len(array) for name, array in arrays.items()}
     n_nodes = len(trie)
     if n_nodes < 2 or sizes != {"tokens": n_nodes, "first_child": n_nodes + 1, "names": n_nodes, "heights": n_nodes}:
         raise ArtifactError(f"{folder}: arrays of {sizes} entries are no trie; {_ADVICE}")
@@ -144,71 +139,16 @@ def read_trie(folder: Path) -> PackedTrie:
     return trie
 
 
-@dataclass(frozen=True)
-class _Level:
-    """The nodes of one depth, in order of (parent, token); (nodes,) each."""
-
-    parents: IntArray
-    tokens: IntArray
-
-
-def _number_nodes(flat: IntArray, lengths: IntArray) -> tuple[list[_Level], IntArray]:
-    """Return the levels of the trie below the root, and the node at which each name ends."""
-    base = int(flat.max()) + 1
-    starts = np.cumsum(lengths) - lengths
-    ends = np.empty(len(lengths), dtype=np.int64)
-    open_names = np.arange(len(lengths))
-    parents = np.full(len(lengths), ROOT, dtype=np.int64)
-    levels: list[_Level] = []
-    n_nodes = 1
-    while len(open_names):
-        # Parents are numbered in order, so sorting by (parent, token) numbers their children breadth first.
-        edges, edge_of = np.unique(parents * base + flat[starts[open_names] + len(levels)], return_inverse=True)
-        nodes = n_nodes + edge_of
-        levels.append(_Level(parents=edges // base, tokens=edges % base))
-        n_nodes += len(edges)
-        goes_on = lengths[open_names] > len(levels)
-        ends[open_names[~goes_on]] = nodes[~goes_on]
-        open_names, parents = open_names[goes_on], nodes[goes_on]
-    return levels, ends
-
-
-def _heights(name_of: IntArray, levels: list[_Level]) -> IntArray:
-    heights: IntArray = (name_of != NONE).astype(np.int16)
-    last = len(heights)
-    for level in reversed(levels):
-        first = last - len(level.parents)
-        np.maximum.at(heights, level.parents, heights[first:last] + np.int16(1))
-        last = first
-    return heights
-
-
-def _check_lengths(lengths: IntArray) -> None:
-    if not len(lengths):
-        raise DataError("trie: no names to build from; check the entity catalog")
-    empty = np.flatnonzero(lengths == 0)
-    if len(empty):
-        raise DataError(f"trie: name {empty[0]} has no tokens; check its text and the tokenizer")
-    if lengths.max() > _MOST_TOKENS:
-        longest = int(lengths.argmax())
-        raise DataError(f"trie: name {longest} has {lengths[longest]} tokens, at most {_MOST_TOKENS} go; shorten it")
-    if lengths.sum() >= np.iinfo(np.int32).max:
-        raise DataError(f"trie: {lengths.sum()} tokens in all, fewer than 2**31 go; split the catalog")
-
-
-def _check_tokens(flat: IntArray, lengths: IntArray) -> None:
-    wrong = np.flatnonzero((flat < 0) | (flat > np.iinfo(np.int32).max))
-    if len(wrong):
-        name = int(np.searchsorted(np.cumsum(lengths), wrong[0], side="right"))
-        raise DataError(f"trie: name {name} has token id {flat[wrong[0]]}, outside 0 … 2**31 - 1; check the tokenizer")
-
-
-def _check_distinct(ends: IntArray) -> None:
-    order = np.argsort(ends, kind="stable")
-    same = np.flatnonzero(ends[order[1:]] == ends[order[:-1]])
-    if len(same):
-        first, second = order[same[0]], order[same[0] + 1]
-        raise DataError(f"trie: names {first} and {second} have the same token ids; tell them apart in the catalog")
+def _read_facts(path: Path) -> dict[str, int]:
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ArtifactError(f"{path}: missing; {_ADVICE}") from None
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{path}: damaged ({error}); {_ADVICE}") from error
+    if not isinstance(facts, dict) or not all(type(facts.get(key)) is int for key in ("names", "largest_token")):
+        raise ArtifactError(f"{path}: expected the numbers names and largest_token, found {facts!r}; {_ADVICE}")
+    return facts
 
 
 def _open(path: Path) -> IntArray:
@@ -218,6 +158,6 @@ def _open(path: Path) -> IntArray:
         raise ArtifactError(f"{path}: missing; {_ADVICE}") from None
     except (ValueError, EOFError, OSError) as error:
         raise ArtifactError(f"{path}: damaged or truncated ({error}); {_ADVICE}") from error
-    if array.ndim != 1 or array.dtype.kind != "i":
+    if array.ndim != 1 or array.dtype.kind not in "iu":
         raise ArtifactError(f"{path}: expected a row of integers, got {array.dtype} {array.shape}; {_ADVICE}")
     return array

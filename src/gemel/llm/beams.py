@@ -6,6 +6,7 @@ once. What has no beam or no candidate is told by a -1 state or an explicit mark
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from gemel.entities.trie import NONE, ROOT, IntArray
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
+NamesAt = Callable[[IntArray], IntArray]
 
 
 @dataclass(frozen=True)
@@ -73,17 +75,18 @@ class Beams:
             finished_scores=np.full((rows, num_beams), -np.inf, dtype=np.float32),
         )
 
-    def advance(self, ranked: Ranked, name_of: IntArray) -> Beams:
+    def advance(self, ranked: Ranked, names_at: NamesAt) -> Beams:
         """Add one token: finish names, and choose the beams that live on.
 
-        ranked: the best 2 x num_beams continuations. name_of: index of the name that ends at each trie node.
+        ranked: the best 2 x num_beams continuations. names_at: trie nodes -> index of the name
+        that ends at each, or -1.
         """
         num_beams = self.finished_names.shape[1]
         places = np.arange(ranked.offered.shape[1])
         ends = ranked.offered & (ranked.children == ENDED)
         goes_on = ranked.offered & ~ends
         # An end counts only among the best num_beams; the other half of the ranks is there so that beams live on.
-        names, means = self._finish(ranked, ends & (places < num_beams), name_of)
+        names, means = self._finish(ranked, ends & (places < num_beams), names_at)
         width = min(num_beams, int(goes_on.sum(axis=1).max(initial=0)))
         chosen = np.argsort(~goes_on, axis=1, kind="stable")[:, :width]
         lives = np.take_along_axis(goes_on, chosen, axis=1)
@@ -119,10 +122,10 @@ class Beams:
         }
         return replace(self, **taken)
 
-    def _finish(self, ranked: Ranked, ends: BoolArray, name_of: IntArray) -> tuple[IntArray, FloatArray]:
+    def _finish(self, ranked: Ranked, ends: BoolArray, names_at: NamesAt) -> tuple[IntArray, FloatArray]:
         """Merge the names that end now into the finished ones; return the best of both, (rows, num_beams) each."""
         parents = np.take_along_axis(self.states, np.where(ends, ranked.parents, 0), axis=1)
-        new_names = np.where(ends, name_of[np.maximum(parents, ROOT)], NONE)
+        new_names = np.where(ends, names_at(parents), NONE)
         new_means = np.where(ends, ranked.scores / np.float32(self.length + 1), -np.inf).astype(np.float32)
         names = np.concatenate((self.finished_names, new_names), axis=1)
         means = np.concatenate((self.finished_scores, new_means), axis=1)

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from gemel.core.errors import BackboneError, ConfigError, ShapeError
 from gemel.entities.constraint import Candidates, TrieConstraint
-from gemel.entities.trie import NONE, IntArray, PackedTrie
+from gemel.entities.subset import TrieSubset
+from gemel.entities.trie import NONE, PackedTrie
 from gemel.llm.backbone import context_limit
 from gemel.llm.beams import Beams, BoolArray, rank
 from gemel.llm.cache import SharedPromptCache
@@ -42,7 +44,7 @@ class Hypotheses:
 def beam_search(
     llm: PreTrainedModel,
     prompts: Sequence[Tensor],
-    trie: PackedTrie,
+    trie: PackedTrie | TrieSubset,
     *,
     eos_token_id: int,
     num_beams: int,
@@ -51,9 +53,9 @@ def beam_search(
     """Find the best names for each prompt.
 
     llm: decoder-only model in evaluation mode, with SDPA or eager attention. prompts: input embeddings of each
-    mention, (length, llm_dim), any lengths. num_beams: most names per mention; fewer come back where the trie holds
-    fewer or the beam met fewer, but never none. mentions_at_once: mentions that are decoded together; it bounds the
-    memory for keys and values and does not change the result.
+    mention, (length, llm_dim), any lengths. trie: all names, or those to choose among. num_beams: most names per
+    mention; fewer come back where the trie holds fewer or the beam met fewer, but never none. mentions_at_once:
+    mentions that are decoded together; it bounds the memory for keys and values and does not change the result.
     Raises: ConfigError if a number is below 1. ShapeError if a prompt has another shape or leaves no room for a name.
     BackboneError if the model can't be searched or its logits are not finite. ArtifactError if the trie is of another
     tokenizer.
@@ -87,7 +89,7 @@ def _search_group(
     while True:
         candidates = constraint.candidates(beams.states.reshape(-1))
         scores = _score(logits, candidates, beams)
-        beams = beams.advance(rank(scores, candidates, beams.states.shape, 2 * num_beams), trie.names)
+        beams = beams.advance(rank(scores, candidates, beams.states.shape, 2 * num_beams), trie.names_at)
         decided = beams.decided()
         for row in np.flatnonzero(decided):
             yield int(beams.mentions[row]), _hypotheses(beams, int(row))
@@ -150,7 +152,7 @@ def _hypotheses(beams: Beams, row: int) -> Hypotheses:
     return Hypotheses(name_indices=tuple(names.tolist()), scores=tuple(scores.tolist()))
 
 
-def _close_gaps(decided: BoolArray) -> IntArray:
+def _close_gaps(decided: BoolArray) -> npt.NDArray[np.int64]:
     """Return the order that keeps undecided rows: in place where possible, the last ones in the gaps."""
     open_rows = np.flatnonzero(~decided)
     kept = len(open_rows)

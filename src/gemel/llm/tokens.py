@@ -1,9 +1,8 @@
-"""Tokenizers: loading, their fingerprint, and names as token ids."""
+"""Tokenizers: loading, and their fingerprint."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
@@ -24,12 +23,6 @@ def load_tokenizer(name: str, revision: str | None = None) -> PreTrainedTokenize
     if tokenizer.eos_token_id is None:
         raise BackboneError(f"{name}: the tokenizer has no EOS token, so names could not end; choose another LLM")
     return tokenizer
-
-
-def tokenize_names(names: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
-    """Token ids of each name alone, without BOS or EOS."""
-    ids: list[list[int]] = tokenizer(list(names), add_special_tokens=False)["input_ids"]
-    return ids
 
 
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:

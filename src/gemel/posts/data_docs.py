@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gemel.posts.drift import Movement
+
 POLICY = """<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">"""
 STYLE = """<style>
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #222; }
@@ -35,15 +37,18 @@ UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 FLEETING = ("batch_markers", "validation_id", "checkpoint_id", "validation_time")
 
 
-def write_data_docs(folder: Path, outcomes: Mapping[str, Any], checks: Sequence[Mapping[str, Any]]) -> None:
-    """Write one page a table and `index.html`, which lists all checks.
+def write_data_docs(
+    folder: Path, outcomes: Mapping[str, Any], checks: Sequence[Mapping[str, Any]], movements: Sequence[Movement]
+) -> None:
+    """Write one page a table and `index.html`, which lists all checks and how each feature moved.
 
-    outcomes: the ExpectationSuiteValidationResult of each table. checks: the fields of each CheckResult.
+    outcomes: the ExpectationSuiteValidationResult of each table. checks: the fields of each CheckResult. movements:
+    from the accepted version; empty without one.
     """
     folder.mkdir()
     for table, outcome in outcomes.items():
         (folder / f"{table}.html").write_text(_table_page(table, outcome), encoding="utf-8")
-    (folder / "index.html").write_text(_index_page(checks), encoding="utf-8")
+    (folder / "index.html").write_text(_index_page(checks, movements), encoding="utf-8")
 
 
 def _table_page(table: str, outcome: Any) -> str:
@@ -78,28 +83,49 @@ def _offline(page: str, table: str) -> str:
     return page.replace("<head>", f"<head>{POLICY}<title>Checks of {table}</title>{STYLE}", 1)
 
 
-def _index_page(checks: Sequence[Mapping[str, Any]]) -> str:
-    rows = "\n".join(_row(check) for check in checks)
+def _index_page(checks: Sequence[Mapping[str, Any]], movements: Sequence[Movement]) -> str:
+    rows = "\n".join(_row(check) for check in sorted(checks, key=_urgency))
     return f"""<!DOCTYPE html>
 <html lang="en">
-<head>{POLICY}<meta charset="UTF-8"><title>Checks of the tables</title>{STYLE}</head>
-<body><h1>Checks of the tables</h1>
+<head>{POLICY}<meta charset="UTF-8"><title>Checks of the data set</title>{STYLE}</head>
+<body><h1>Checks of the data set</h1>
 <table>
 <tr><th>Result</th><th>Severity</th><th>Table</th><th>Check</th><th>Unexpected</th><th>First examples</th></tr>
 {rows}
-</table></body></html>
+</table>
+{_comparison(movements)}</body></html>
 """
+
+
+def _comparison(movements: Sequence[Movement]) -> str:
+    if not movements:
+        return "<p>Not compared with an accepted version: there is none.</p>"
+    rows = "\n".join(
+        f"<tr><td>{html.escape(movement.feature)}</td><td>{'' if movement.distance is None else movement.distance}</td>"
+        f"<td>{html.escape(movement.moved)}</td></tr>"
+        for movement in movements
+    )
+    return f"""<h2>Compared with the accepted version</h2>
+<table>
+<tr><th>Feature</th><th>Distance, 0 to 1</th><th>From → to</th></tr>
+{rows}
+</table>"""
+
+
+def _urgency(check: Mapping[str, Any]) -> int:
+    return 2 if check["success"] else ("critical", "warning").index(check["severity"])
 
 
 def _row(check: Mapping[str, Any]) -> str:
     style = "passed" if check["success"] else {"critical": "failed", "warning": "warned"}[check["severity"]]
     table = html.escape(check["table"])
+    share = check["unexpected"] / check["rows"] if check["rows"] else 0.0
     cells = (
         f'<span class="{style}">{"passed" if check["success"] else "failed"}</span>',
         html.escape(check["severity"]),
         f'<a href="{table}.html">{table}</a>',
         f"<b>{html.escape(check['name'])}</b><br>{html.escape(check['description'])}",
-        f"{check['unexpected']} of {check['rows']}",
+        f"{check['unexpected']} of {check['rows']}" + (f" ({share:.1%})" if share else ""),
         "<br>".join(html.escape(example) for example in check["examples"]),
     )
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"

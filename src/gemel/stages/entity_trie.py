@@ -6,8 +6,10 @@ from gemel.core.artifacts import new_artifact, read_manifest
 from gemel.core.config import load_section
 from gemel.core.settings import BackboneSettings
 from gemel.entities.catalog import Catalog
-from gemel.entities.trie import build_trie, write_trie
-from gemel.llm.tokens import load_tokenizer, tokenize_names, tokenizer_fingerprint
+from gemel.entities.trie import write_trie
+from gemel.entities.trie_build import build_trie
+from gemel.llm.names import tokenize_names
+from gemel.llm.tokens import load_tokenizer, tokenizer_fingerprint
 from gemel.stages import ENTITY_TRIE, POSTS
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -16,27 +13,15 @@ from gemel.core.artifacts import new_artifact
 from gemel.core.config import PARAMS, parse_section, read_params
 from gemel.core.errors import ConfigError, DataError
 from gemel.entities.catalog import NamingReport, unique_names
-from gemel.posts.dataset import RawDataset, read_dataset
+from gemel.posts.acceptance import accepted_file, read_accepted
+from gemel.posts.checks import DRIFT_CHECKS, Limits
+from gemel.posts.dataset import read_dataset
 from gemel.posts.expectations import ValidationReport, validate_tables
 from gemel.posts.tables import build_tables, table_facts
 from gemel.stages import DATA, POSTS
 
 FAILED = Path("artifacts/.failed/posts")
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-
-
-@dataclass(frozen=True)
-class PostsSettings:
-    """How much may be wrong with a data set.
-
-    max_rejected_share: of all rows; beyond it the stage fails. min_image_share: of the images that posts name, those
-    that must be readable; min_in_kb_share: of the gold entities, those that must be in the catalog; falling short of
-    these two is a warning.
-    """
-
-    max_rejected_share: Share = 0.01
-    min_image_share: Share = 0.9
-    min_in_kb_share: Share = 0.9
+ACCEPTED = Path("conf/accepted")  # the profile of each data set's accepted version; committed
 
 
 def main() -> None:
@@ -44,10 +29,10 @@ def main() -> None:
 
     Raises: ConfigError or DataError; the tables and Data Docs of a run that failed its checks lie in FAILED then.
     """
-    params = read_params()
-    settings = parse_section(params.get("posts"), "posts", PostsSettings)
-    folder = DATA / _dataset_name(params.get("dataset"))
-    dataset = read_dataset(folder)
+    limits = parse_section(read_params().get("posts"), "posts", Limits)
+    name = dataset_in_use()
+    accepted = read_accepted(ACCEPTED, name)
+    dataset = read_dataset(DATA / name)
     naming = unique_names(dataset.entities)
     tables = build_tables(dataset, naming.entities)
     facts = {
@@ -58,42 +43,44 @@ def main() -> None:
     }
     with new_artifact(POSTS, "posts", facts) as draft:
         tables.write(draft)
-        report = validate_tables(
-            tables, draft, min_image_share=settings.min_image_share, min_in_kb_share=settings.min_in_kb_share
-        )
+        report = validate_tables(tables, draft, dataset=name, rows_in=dataset.rows_in, accepted=accepted, limits=limits)
         facts["warnings"] = [result.name for result in report.failed("warning")]
-        Console().print(_naming_table(naming), _results_table(report))
-        _refuse(folder, draft, _complaints(report, dataset, settings.max_rejected_share))
+        _show(naming, report, name, compared=accepted is not None)
+        _refuse(name, draft, report)
     shutil.rmtree(FAILED, ignore_errors=True)
 
 
-def _dataset_name(name: object) -> str:
+def dataset_in_use() -> str:
+    """The name of the data set that params.yaml states. Raises: ConfigError if it names no folder of DATA."""
+    name = read_params().get("dataset")
     if not isinstance(name, str) or not name or name.startswith(".") or Path(name).name != name:
         raise ConfigError(f"{PARAMS}: dataset: expected the name of a folder in {DATA}/, found {name!r}")
     return name
 
 
-def _complaints(report: ValidationReport, dataset: RawDataset, max_rejected_share: float) -> list[str]:
-    complaints = [report.complaint()] if report.failed("critical") else []
-    rows, rejected = sum(dataset.rows_in.values()), dataset.rejected
-    if rejected.height > max_rejected_share * rows:
-        first = rejected.row(0, named=True)
-        complaints.append(
-            f"{rejected.height} of {rows} rows rejected, more than posts.max_rejected_share {max_rejected_share:.2%}, "
-            f"the first at {first['source']} line {first['line']}: {first['reason']}"
-        )
-    return complaints
-
-
-def _refuse(folder: Path, draft: Path, complaints: list[str]) -> None:
-    if not complaints:
+def _refuse(name: str, draft: Path, report: ValidationReport) -> None:
+    failed = {result.name for result in report.failed("critical")}
+    if not failed:
         return
     shutil.rmtree(FAILED, ignore_errors=True)
     shutil.copytree(draft, FAILED)
+    way_on = f"; if this change is meant, {_how_to_accept(name)}" if failed <= {*DRIFT_CHECKS} else ""
     raise DataError(
-        f"{folder}: {'; '.join(complaints)}. Open {FAILED}/data_docs/index.html for the checks, and "
-        f"{FAILED}/rejected.parquet for the rejected rows; {POSTS} stays as it was"
+        f"{DATA / name}: {report.complaint()}. Open {FAILED}/data_docs/index.html for the checks, and "
+        f"{FAILED}/rejected.parquet for the rejected rows{way_on}"
     )
+
+
+def _how_to_accept(name: str) -> str:
+    return f'run `gemel accept --reason "…"` and commit {accepted_file(ACCEPTED, name)}'
+
+
+def _show(naming: NamingReport, report: ValidationReport, name: str, *, compared: bool) -> None:
+    console = Console()
+    console.print(_naming_table(naming), _results_table(report))
+    if not compared:
+        words = f"Not compared with a former version: none of {name} was accepted yet; {_how_to_accept(name)}."
+        console.print(escape(words), highlight=False, soft_wrap=True)
 
 
 def _naming_table(naming: NamingReport) -> Table:

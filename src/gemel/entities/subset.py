@@ -1,0 +1,70 @@
+"""Some of a trie's names, to be searched alone: no new trie is built, what leads to no other name is left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gemel.core.errors import DataError
+from gemel.entities.trie import NONE, ROOT, Continuations, IntArray, PackedTrie
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class TrieSubset:
+    """A trie that offers only the way to some of its names; it looks up as PackedTrie does.
+
+    open_nodes: nodes on the way to one of them, (nodes,). open_names: the names themselves, (names,).
+    """
+
+    trie: PackedTrie
+    open_nodes: BoolArray
+    open_names: BoolArray
+    name_count: int
+
+    @property
+    def depth(self) -> int:
+        """Tokens of the whole trie's longest name, the end-of-sequence token included."""
+        return self.trie.depth
+
+    @property
+    def largest_token(self) -> int:
+        """The largest token id of the whole trie."""
+        return self.trie.largest_token
+
+    def continuations(self, states: IntArray) -> Continuations:
+        """As PackedTrie.continuations, without the children that lead to none of the names."""
+        below = self.trie.continuations(states)
+        kept = self.open_nodes[below.children]
+        return Continuations(rows=below.rows[kept], tokens=below.tokens[kept], children=below.children[kept])
+
+    def names_at(self, states: IntArray) -> IntArray:
+        """As PackedTrie.names_at; -1 also where a name ends that is none of these."""
+        found = self.trie.names_at(states)
+        # Index -1 reads the last name, whose answer isn't used.
+        names: IntArray = np.where((found != NONE) & self.open_names[found], found, NONE)
+        return names
+
+
+def subset_of(trie: PackedTrie, names: IntArray) -> TrieSubset:
+    """Restrict a trie to some of its names, at a cost that grows with their number and not with the trie's.
+
+    names: their indices, in any order.
+    Raises: DataError if there are none, or an index is none of the trie's.
+    """
+    if not len(names):
+        raise DataError("no entity to choose among: the candidates or the type leave none")
+    if names.min() < 0 or names.max() >= trie.name_count:
+        raise DataError(f"candidates: expected indices 0 … {trie.name_count - 1}, found {names.min()} … {names.max()}")
+    # Fresh zeros are not touched before they are written or read: only the pages in use take memory.
+    open_names, open_nodes = np.zeros(trie.name_count, dtype=np.bool_), np.zeros(len(trie), dtype=np.bool_)
+    open_names[names] = True
+    nodes: IntArray = trie.ends[names]
+    while len(nodes):
+        open_nodes[nodes] = True
+        parents = np.unique(trie.parents(nodes[nodes != ROOT]))
+        nodes = parents[~open_nodes[parents]]
+    return TrieSubset(trie, open_nodes, open_names, int(np.count_nonzero(open_names)))

@@ -1,0 +1,169 @@
+"""Packing names into a trie, level by level.
+
+Names are kept in the order of the nodes that they have reached. So the names below one node lie together, a level can
+be numbered in blocks, and the memory that it takes is little more than that of the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
+
+import numpy as np
+
+from gemel.core.errors import DataError
+from gemel.entities.trie import NONE, IntArray, PackedTrie
+
+# Names that are sorted at once; those below one node are never parted.
+BLOCK = 2**20
+_MOST_TOKENS = int(np.iinfo(np.int16).max) - 1
+
+
+@dataclass(frozen=True)
+class NameTokens:
+    """Token ids of names, without an end-of-sequence token.
+
+    token_ids: of one name after the other, (tokens,). lengths: tokens of each name, (names,).
+    """
+
+    token_ids: IntArray
+    lengths: IntArray
+
+    @classmethod
+    def of(cls, names: Sequence[Sequence[int]]) -> NameTokens:
+        """Lay names out flat."""
+        lengths = np.fromiter(map(len, names), dtype=np.int64, count=len(names))
+        return cls(np.fromiter(chain.from_iterable(names), dtype=np.int64, count=int(lengths.sum())), lengths)
+
+    @classmethod
+    def joined(cls, pieces: Sequence[NameTokens]) -> NameTokens:
+        """The names of all pieces, in int32."""
+        empty = [np.zeros(0, dtype=np.int32)]
+        return cls(
+            np.concatenate([*empty, *(piece.token_ids for piece in pieces)], dtype=np.int32, casting="same_kind"),
+            np.concatenate([*empty, *(piece.lengths for piece in pieces)], dtype=np.int32, casting="same_kind"),
+        )
+
+    def to_lists(self) -> list[list[int]]:
+        """The token ids of each name."""
+        return [ids.tolist() for ids in np.split(self.token_ids, np.cumsum(self.lengths)[:-1])]
+
+
+def build_trie(names: NameTokens | Sequence[Sequence[int]]) -> PackedTrie:
+    """Pack names into a trie; its `names` points into their sequence.
+
+    Raises: DataError if there are no names, or a name has no tokens, too many, an impossible one, or another's tokens.
+    """
+    given = names if isinstance(names, NameTokens) else NameTokens.of(names)
+    _check_lengths(given.lengths)
+    _check_tokens(given.token_ids, given.lengths)
+    levels = _Levels(given)
+    while len(levels.order):
+        levels.descend()
+    _check_distinct(levels.ends)
+    name_of = np.full(levels.nodes, NONE, dtype=np.int32)
+    name_of[levels.ends] = np.arange(len(given.lengths), dtype=np.int32)
+    degrees = [*levels.degrees, np.zeros(levels.nodes - levels.first, dtype=np.int32)]
+    first_child = np.ones(levels.nodes + 1, dtype=np.int32)
+    np.cumsum(np.concatenate(degrees), out=first_child[1:])
+    first_child[1:] += 1
+    return PackedTrie(
+        tokens=np.concatenate(levels.tokens),
+        first_child=first_child,
+        names=name_of,
+        heights=_heights(name_of, degrees),
+        name_count=len(given.lengths),
+        largest_token=int(given.token_ids.max()),
+    )
+
+
+class _Levels:
+    """The levels of a trie that are numbered so far.
+
+    order: names that go on below the last level, by the node they have reached. reached: that node, likewise.
+    ends: node at which each name ends, (names,). tokens: of the nodes' edges, in pieces. degrees: how many children
+    each node has, one array a level. first: the last level's first node. nodes: their number.
+    """
+
+    def __init__(self, names: NameTokens) -> None:
+        count = len(names.lengths)
+        self._names = names
+        self._starts = np.cumsum(names.lengths, dtype=np.int64) - names.lengths
+        self._base = int(names.token_ids.max()) + 1
+        self._token_type = np.uint16 if self._base <= 2**16 else np.int32
+        self.order = np.arange(count, dtype=np.int32)
+        self.reached = np.zeros(count, dtype=np.int32)
+        self.ends = np.empty(count, dtype=np.int32)
+        self.tokens: list[IntArray] = [np.zeros(1, dtype=self._token_type)]
+        self.degrees: list[IntArray] = []
+        self.first, self.nodes = 0, 1
+
+    def descend(self) -> None:
+        """Number the next level."""
+        depth, first, beyond = len(self.degrees), self.first, self.nodes
+        degrees = np.zeros(beyond - first, dtype=np.int32)
+        for block in self._blocks():
+            parents = self.reached[block].astype(np.int64) - first
+            edges = parents * self._base + self._names.token_ids[self._starts[self.order[block]] + depth]
+            # Parents are numbered in order, so sorting by (parent, token) numbers their children breadth first.
+            by_edge = np.argsort(edges)
+            edges = edges[by_edge]
+            fresh = np.concatenate(([True], edges[1:] != edges[:-1]))
+            self.order[block] = self.order[block][by_edge]
+            self.reached[block] = self.nodes - 1 + np.cumsum(fresh)
+            edges = edges[fresh]
+            self.tokens.append((edges % self._base).astype(self._token_type))
+            degrees[parents[0] : parents[-1] + 1] = np.bincount(edges // self._base - parents[0])
+            self.nodes += len(edges)
+        self.degrees.append(degrees)
+        self.first = beyond
+        goes_on = self._names.lengths[self.order] > depth + 1
+        self.ends[self.order[~goes_on]] = self.reached[~goes_on]
+        self.order, self.reached = self.order[goes_on], self.reached[goes_on]
+
+    def _blocks(self) -> list[slice]:
+        ends = [0]
+        while ends[-1] < len(self.reached):
+            last = self.reached[min(ends[-1] + BLOCK, len(self.reached)) - 1]
+            ends.append(int(np.searchsorted(self.reached, last, side="right")))
+        return [slice(*pair) for pair in pairwise(ends)]
+
+
+def _heights(name_of: IntArray, degrees: Sequence[IntArray]) -> IntArray:
+    # The longest name has as many tokens as there are levels below the root; its end is one more.
+    heights: IntArray = (name_of != NONE).astype(np.uint8 if len(degrees) <= np.iinfo(np.uint8).max else np.int16)
+    sizes = np.cumsum([0, *map(len, degrees)])
+    for level in range(len(degrees) - 2, -1, -1):
+        first, beyond, end = sizes[level : level + 3]
+        parents = np.repeat(np.arange(first, beyond), degrees[level])
+        np.maximum.at(heights, parents, heights[beyond:end] + heights.dtype.type(1))
+    return heights
+
+
+def _check_lengths(lengths: IntArray) -> None:
+    if not len(lengths):
+        raise DataError("trie: no names to build from; check the entity catalog")
+    empty = np.flatnonzero(lengths == 0)
+    if len(empty):
+        raise DataError(f"trie: name {empty[0]} has no tokens; check its text and the tokenizer")
+    if lengths.max() > _MOST_TOKENS:
+        longest = int(lengths.argmax())
+        raise DataError(f"trie: name {longest} has {lengths[longest]} tokens, at most {_MOST_TOKENS} go; shorten it")
+    if lengths.sum(dtype=np.int64) >= np.iinfo(np.int32).max:
+        raise DataError(f"trie: {lengths.sum(dtype=np.int64)} tokens in all, fewer than 2**31 go; split the catalog")
+
+
+def _check_tokens(flat: IntArray, lengths: IntArray) -> None:
+    wrong = np.flatnonzero((flat < 0) | (flat > np.iinfo(np.int32).max))
+    if len(wrong):
+        name = int(np.searchsorted(np.cumsum(lengths), wrong[0], side="right"))
+        raise DataError(f"trie: name {name} has token id {flat[wrong[0]]}, outside 0 … 2**31 - 1; check the tokenizer")
+
+
+def _check_distinct(ends: IntArray) -> None:
+    order = np.argsort(ends, kind="stable")
+    same = np.flatnonzero(ends[order[1:]] == ends[order[:-1]])
+    if len(same):
+        first, second = order[same[0]], order[same[0] + 1]
+        raise DataError(f"trie: names {first} and {second} have the same token ids; tell them apart in the catalog")
