@@ -6,7 +6,7 @@ named in each). `rows` are lines of posts.jsonl; a row has one or two mentions, 
 
 `ratio` is the rows/s of the largest size over those of the one before it: 1 if a row costs the same at any size. It is
 in CPU time, as other work on the machine must not show in it, and leaves out what doesn't go by rows: the small run,
-and the look at the images, whose number grows less than the rows. The sizes of --quick are too small for it to mean much.
+and the look at the images, whose number grows less than the rows. With --quick the sizes are too small for it.
 """
 
 from __future__ import annotations
