@@ -10,9 +10,11 @@ from rich.table import Table
 
 
 def show(report: Mapping[str, object], title: str, *, as_json: bool) -> None:
-    """Print a table for people; with as_json, one JSON object as the last line."""
+    """Print a table for people; with as_json, one JSON object as the last line. Lists are in the latter alone."""
     table = Table("figure", "value", title=title)
     for figure, value in report.items():
+        if isinstance(value, list):
+            continue
         table.add_row(figure, f"{value:.3g}" if isinstance(value, float) else str(value))
     Console().print(table)
     if as_json:

@@ -135,7 +135,7 @@ def test_wikimel_is_imported(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "dvc exp run -S dataset=wikimel" in result.stdout
     dataset = read_dataset(tmp_path / "data" / "wikimel")
-    assert [post.text for post in dataset.posts] == ["At home"]
+    assert dataset.posts["text"].to_list() == ["At home"]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_other_formats_are_imported(tmp_path: Path, name: str, file: str, conten
     result = run("import", name, tmp_path / file, "--target", tmp_path / "data" / "home")
     assert result.exit_code == 0
     assert "dvc exp run -S dataset=home" in result.stdout
-    assert [post.text for post in read_dataset(tmp_path / "data" / "home").posts] == ["At home"]
+    assert read_dataset(tmp_path / "data" / "home").posts["text"].to_list() == ["At home"]
 
 
 def test_schema_is_printed_as_json() -> None:

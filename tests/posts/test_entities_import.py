@@ -348,8 +348,7 @@ def test_redirects_are_followed_in_gold_ids_and_entities(tmp_path: Path, write_d
     assert (report.redirects, report.redirected) == (3, 1)
     assert (folder / "redirects.tsv").read_text() == "Q30055\tQ1\nQ8\tQ35694\nQ9\tQ35694\n"
     dataset = read_dataset(folder)
-    gold = [(row.entity_id, row.in_kb) for row in dataset.posts[0].mentions]
-    assert gold == [("Q35694", True), ("Q1", True), (None, False)]
+    assert dataset.mentions.select("entity_id", "in_kb").rows() == [("Q35694", True), ("Q1", True), (None, False)]
     assert dataset.redirected_mentions == 2
     assert [entity.entity_id for entity in dataset.entities] == ["Q35694", "Q1"]
 
@@ -359,7 +358,7 @@ def test_entity_whose_living_id_is_taken_is_rejected(write_dataset: WriteDataset
     save(folder / "redirects.tsv", "Q35694\tQ30055\n")
     dataset = read_dataset(folder)
     assert [entity.entity_id for entity in dataset.entities] == ["Q30055"]
-    assert dataset.rejected[0].reason == "duplicate id 'Q30055', first on line 2, to which 'Q35694' redirects"
+    assert dataset.rejected["reason"][0] == "duplicate id 'Q30055', first on line 2, to which 'Q35694' redirects"
     assert dataset.redirected_mentions == 1
 
 

@@ -15,11 +15,12 @@ from gemel.core.errors import DataError
 from gemel.entities.catalog import unique_names
 from gemel.posts import expectations
 from gemel.posts.checks import Limits, all_checks
+from gemel.posts.columns import REJECTED_SCHEMA
 from gemel.posts.dataset import read_dataset
 from gemel.posts.expectations import CheckResult, ValidationReport, failed_checks, validate_tables
 from gemel.posts.frames import Usual
 from gemel.posts.profile import Profile, read_profile
-from gemel.posts.tables import REJECTED_SCHEMA, Tables, build_tables
+from gemel.posts.tables import Tables, build_tables
 from gemel.posts.wikimel import import_wikimel
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "wikimel" / "mimic_format"

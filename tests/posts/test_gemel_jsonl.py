@@ -41,7 +41,7 @@ def test_lines_of_one_sentence_are_one_post(tmp_path: Path, target: Path) -> Non
     report = import_gemel_jsonl(save(tmp_path / "gemel_train.jsonl", line(), other, line(62)), target, None)
     assert (report.posts, report.mentions, report.entities) == (2, 3, 2)
     dataset = read_dataset(target)
-    assert [mention.mention_id for mention in dataset.posts[0].mentions] == ["61-0", "61-1"]
+    assert dataset.mentions.filter(post_id="61")["mention_id"].to_list() == ["61-0", "61-1"]
     assert [(entity.entity_id, entity.label) for entity in dataset.entities] == [
         ("Q38076", "McDonald's"),
         ("Q1530307", "Mooloolaba"),
@@ -53,15 +53,15 @@ def test_folder_may_lack_the_test_split(tmp_path: Path, target: Path) -> None:
     save(tmp_path / "all" / "gemel_dev.jsonl", line())
     report = import_gemel_jsonl(tmp_path / "all", target, None)
     assert report.splits == {"train": 1, "dev": 1, "test": 0}
-    posts = read_dataset(target).posts
-    assert [(post.post_id, post.mentions[0].mention_id) for post in posts] == [("61.train", "61-0"), ("61.dev", "61-1")]
+    mentions = read_dataset(target).mentions
+    assert mentions.select("post_id", "mention_id").rows() == [("61.train", "61-0"), ("61.dev", "61-1")]
 
 
 @pytest.mark.parametrize("qid", [None, "", "nil", "NIL"])
 def test_mention_of_no_entity_stays_nil(tmp_path: Path, target: Path, qid: str | None) -> None:
     report = import_gemel_jsonl(save(tmp_path / "x_train.jsonl", line(), line(qid=qid, target="nil")), target, None)
     assert report.notes == {"nil_mentions": 1}
-    assert [mention.entity_id for mention in read_dataset(target).posts[0].mentions] == ["Q38076", None]
+    assert read_dataset(target).mentions["entity_id"].to_list() == ["Q38076", None]
 
 
 def test_other_names_of_an_entity_become_aliases(tmp_path: Path, target: Path) -> None:
@@ -76,7 +76,7 @@ def test_images_are_those_of_wikidiverse(tmp_path: Path, target: Path) -> None:
     Image.new("RGB", (2, 2)).save(tmp_path / f"{name}.JPG", format="JPEG")
     report = import_gemel_jsonl(save(tmp_path / "x_train.jsonl", line(), line(62, img_url="")), target, tmp_path)
     assert (report.images, report.missing_images) == (1, 0)
-    assert [post.image_check.status for post in read_dataset(target).posts] == ["read", "none"]
+    assert read_dataset(target).posts["image_status"].to_list() == ["read", "none"]
 
 
 def test_byte_order_mark_windows_line_ends_and_blank_lines_are_read(tmp_path: Path, target: Path) -> None:
@@ -118,10 +118,9 @@ def test_real_lines_keep_every_mention_and_give_the_same_bytes_again(target: Pat
     report = import_gemel_jsonl(REAL, target, None)
     assert (report.posts, report.mentions, report.entities) == (6_347, 12_807, 6_898)
     dataset = read_dataset(target)
-    assert dataset.rejected == ()
-    counts = Counter(post.split for post in dataset.posts for _ in post.mentions)
-    assert counts == {"train": 11_151, "dev": 1_656}
-    assert all(mention.in_kb for post in dataset.posts for mention in post.mentions)
+    assert dataset.rejected.is_empty()
+    assert Counter(dataset.mentions["split"]) == {"train": 11_151, "dev": 1_656}
+    assert dataset.mentions["in_kb"].all()
     first = contents(target)
     import_gemel_jsonl(REAL, target, None)
     assert contents(target) == first

@@ -1,6 +1,8 @@
 """Posts to link from a JSON-lines file; a line that can't be used comes back with its reason."""
 
 import json
+import tracemalloc
+from os import SEEK_END
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,15 @@ def test_order_is_kept_and_empty_lines_are_skipped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "post_id", "words"),
     [
-        ("{nonsense", "line 1", "posts.jsonl line 1: Expecting property name"),
+        ("{nonsense", "line 1", "posts.jsonl line 1: Invalid JSON: key must be a string"),
+        ("[" * 5000, "line 1", "line 1: Invalid JSON: recursion limit exceeded"),
+        ('{"text": "\\ud800", "mentions": ["x"]}', "line 1", "line 1: Invalid JSON: unexpected end of hex escape"),
+        (
+            '{"text": "x", "text": "y", "mentions": ["x"]}',
+            "line 1",
+            "line 1: the key 'text' occurs twice in one object",
+        ),
+        ('{"text": NaN, "mentions": ["x"]}', "line 1", "text: expected a sentence, found nan"),
         ([1], "line 1", "line 1: expected an object with text and mentions, found list"),
         ({"id": "p1", "mentions": ["Jaguar"]}, "p1", "text: expected a sentence, found None"),
         (ROW | {"text": " "}, "p1", "text: expected a sentence, found ' '"),
@@ -82,10 +92,43 @@ def test_folder_is_refused(tmp_path: Path) -> None:
         list(read_requests(tmp_path))
 
 
-def test_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "posts.jsonl").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match=r"not UTF-8 text .*; convert it first"):
+def test_utf16_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "posts.jsonl").write_text(json.dumps(ROW), encoding="utf-16")
+    with pytest.raises(DataError, match=r"posts.jsonl: not UTF-8 text but UTF-16; convert it first"):
         list(read_requests(tmp_path / "posts.jsonl"))
+
+
+def test_latin1_line_is_refused_alone(tmp_path: Path) -> None:
+    lines = [json.dumps(ROW).encode(), b'{"text": "Caf\xe9", "mentions": ["x"]}', json.dumps(ROW).encode()]
+    (tmp_path / "posts.jsonl").write_bytes(b"\r\n".join(lines))
+    first, refused, last = read_requests(tmp_path / "posts.jsonl")
+    assert isinstance(first, Post)
+    assert isinstance(refused, RefusedLine)
+    assert refused.post_id == "line 2"
+    assert "posts.jsonl line 2: not UTF-8 text (byte 0xe9 at place 14); convert it first" in refused.reason
+    assert isinstance(last, Post)
+
+
+def test_line_of_200_mb_is_refused_alone_in_bounded_memory(tmp_path: Path) -> None:
+    with (tmp_path / "posts.jsonl").open("wb") as file:
+        file.write(b'{"text": "')
+        file.truncate(200 * 2**20)  # zeros that take no room on the disk
+        file.seek(0, SEEK_END)
+        file.write(b"\n" + json.dumps(ROW).encode())
+    tracemalloc.start()
+    refused, last = read_requests(tmp_path / "posts.jsonl")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert isinstance(refused, RefusedLine)
+    assert "line 1: longer than 33554432 bytes (209715201); check that the file has line breaks" in refused.reason
+    assert isinstance(last, Post)
+    assert peak < 100 * 2**20
+
+
+def test_windows_path_names_the_same_file(tmp_path: Path) -> None:
+    (post,) = read_requests(write(tmp_path, ROW | {"image": "images\\a.png"}))
+    assert isinstance(post, Post)
+    assert post.image == tmp_path / "images" / "a.png"
 
 
 def test_byte_order_mark_is_skipped(tmp_path: Path) -> None:

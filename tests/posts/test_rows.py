@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gemel.posts.rows import EntityLine, MentionLine, PostLine, json_schemas
+from gemel.core.errors import DataError
+from gemel.posts.rows import EntityLine, MentionLine, PostLine, Rows, json_schemas
 
 jsonschema = pytest.importorskip("jsonschema", reason="jsonschema comes with great-expectations")
 MENTION = {"id": "m", "mention": "Jaguar", "start": 0, "end": 6, "entity": "Q1"}
@@ -38,6 +39,8 @@ LINES = [
     ("posts.jsonl", POST | {"split": "valid"}, False),
     ("posts.jsonl", POST | {"mentions": [MENTION | {"start": "0"}]}, False),
     ("posts.jsonl", POST | {"mentions": [{"id": "m", "mention": "Jaguar"}]}, False),
+    ("posts.jsonl", POST | {"text": "a\0b"}, False),
+    ("posts.jsonl", POST | {"text": "a\nb "}, True),
     ("entities.jsonl", ENTITY, True),
     ("entities.jsonl", ENTITY | {"popularity": -1}, False),
     ("entities.jsonl", {"id": "", "label": "Jaguar"}, False),
@@ -47,3 +50,11 @@ LINES = [
 @pytest.mark.parametrize(("name", "line", "good"), LINES)
 def test_schema_and_reader_agree(name: str, line: dict[str, Any], good: bool) -> None:
     assert (fits_schema(name, line), is_read(line)) == (good, good)
+
+
+def test_row_that_disappears_is_noticed() -> None:
+    rows = Rows("posts.jsonl", read=3)
+    rows.reject(1, "{", "broken")
+    rows.check_sum(kept=2)
+    with pytest.raises(DataError, match=r"posts.jsonl: 3 rows read, but 1 kept and 1 rejected; please report this"):
+        rows.check_sum(kept=1)

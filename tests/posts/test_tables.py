@@ -5,12 +5,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tiny_dataset import ENTITIES, POSTS, WriteDataset
+from tiny_dataset import ENTITIES, POSTS, WriteDataset, post
 
 from gemel.core.errors import ArtifactError
 from gemel.core.schema import Entity
+from gemel.posts.columns import SCHEMAS
 from gemel.posts.dataset import read_dataset
-from gemel.posts.tables import SCHEMAS, Tables, build_tables, table_facts
+from gemel.posts.tables import Tables, build_tables, table_facts
 
 NAMED = [Entity("Q35694", "Jaguar (animal)", "Jaguar", aliases=("Panthera onca",)), Entity("Q30055", "Jaguar Cars")]
 
@@ -21,11 +22,12 @@ def tables(write_dataset: WriteDataset) -> Tables:
     return build_tables(dataset, NAMED)
 
 
-def test_tables_have_their_schemas_even_when_empty(tables: Tables) -> None:
+def test_tables_have_their_schemas_even_when_empty(tables: Tables, write_dataset: WriteDataset) -> None:
+    bare = build_tables(read_dataset(write_dataset([post("p", "x")])), [])
+    assert (bare.mentions.height, bare.entities.height, bare.rejected.height) == (0, 0, 0)
     for name, schema in SCHEMAS.items():
         assert dict(getattr(tables, name).schema) == dict(schema)
-    empty = build_tables(type("Empty", (), {"posts": (), "rejected": ()})(), [])  # type: ignore[arg-type]
-    assert dict(empty.entities.schema) == dict(SCHEMAS["entities"])
+        assert dict(getattr(bare, name).schema) == dict(schema)
 
 
 def test_rows_keep_the_order_of_the_files(tables: Tables) -> None:

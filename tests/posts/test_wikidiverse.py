@@ -39,9 +39,9 @@ def test_annotated_post_keeps_mentions_offsets_and_titles(tmp_path: Path, target
     report = import_wikidiverse(save(tmp_path / "train.json", [POST]), target, None)
     assert report.notes == {"nil_mentions": 0, "dropped_offsets": 0, "odd_entity_urls": 0, "ignored_candidates": 0}
     dataset = read_dataset(target)
-    (post,) = dataset.posts
-    assert (post.post_id, post.split, dataset.rejected) == ("train-1", "train", ())
-    assert [(mention.start, mention.end) for mention in post.mentions] == [(4, 9), (21, 28)]
+    assert dataset.posts.select("post_id", "split").rows() == [("train-1", "train")]
+    assert dataset.rejected.is_empty()
+    assert dataset.mentions.select("start", "end").rows() == [(4, 9), (21, 28)]
     assert [(entity.entity_id, entity.label) for entity in dataset.entities] == [
         ("enwiki:Detroit Lions", "Detroit Lions"),
         ("enwiki:Green Bay Packers", "Green Bay Packers"),
@@ -63,7 +63,7 @@ def test_valid_is_the_dev_split(tmp_path: Path, target: Path) -> None:
         save(tmp_path / "splits" / f"{split}.json", [POST])
     report = import_wikidiverse(tmp_path / "splits", target, None)
     assert report.splits == {"train": 1, "dev": 1, "test": 1}
-    assert [post.post_id for post in read_dataset(target).posts] == ["train-1", "dev-1", "test-1"]
+    assert read_dataset(target).posts["post_id"].to_list() == ["train-1", "dev-1", "test-1"]
 
 
 @pytest.mark.parametrize("url", ["", "nil", "NIL", None])
@@ -71,7 +71,7 @@ def test_mention_of_no_entity_stays_nil(tmp_path: Path, target: Path, url: str |
     report = import_wikidiverse(save(tmp_path / "train.json", [post_with([*LIONS[:4], url], PACKERS)]), target, None)
     assert (report.mentions, report.entities, report.notes["nil_mentions"]) == (2, 1, 1)
     dataset = read_dataset(target)
-    assert [mention.entity_id for mention in dataset.posts[0].mentions] == [None, "enwiki:Green Bay Packers"]
+    assert dataset.mentions["entity_id"].to_list() == [None, "enwiki:Green Bay Packers"]
 
 
 @pytest.mark.parametrize(("start", "end"), [(5, 10), (-5, 9), (9, 4), (4, 900), (4, None)])
@@ -79,15 +79,14 @@ def test_wrong_offsets_are_dropped_and_counted(tmp_path: Path, target: Path, sta
     mention = ["Lions", "Organization", start, end, LIONS[4]]
     report = import_wikidiverse(save(tmp_path / "train.json", [post_with(mention)]), target, None)
     assert (report.mentions, report.notes["dropped_offsets"]) == (1, 1)
-    (found,) = read_dataset(target).posts[0].mentions
-    assert (found.start, found.end) == (4, 9)
+    assert read_dataset(target).mentions.select("start", "end").rows() == [(4, 9)]
 
 
 def test_mention_longer_than_its_text_is_kept_and_counted(tmp_path: Path, target: Path) -> None:
     mention = [TEXT * 2, "Other", 0, 72, LIONS[4]]
     report = import_wikidiverse(save(tmp_path / "train.json", [post_with(mention)]), target, None)
     assert (report.mentions_not_in_text, report.notes["dropped_offsets"]) == (1, 1)
-    assert read_dataset(target).rejected == ()
+    assert read_dataset(target).rejected.is_empty()
 
 
 @pytest.mark.parametrize(
@@ -137,14 +136,14 @@ def test_image_is_found_with_another_ending(tmp_path: Path, target: Path, ending
     (tmp_path / "x.png").rename(tmp_path / (md5("DetroitLionsRunningPlay-2007.jpg") + ending))
     report = import_wikidiverse(save(tmp_path / "train.json", [POST]), target, tmp_path)
     assert (report.images, report.missing_images) == (1, 0)
-    assert read_dataset(target).posts[0].image_check.status == "read"
+    assert read_dataset(target).posts["image_status"].to_list() == ["read"]
 
 
 @pytest.mark.parametrize("url", [None, "", "https://upload.wikimedia.org/"])
 def test_post_without_an_image_names_none(tmp_path: Path, target: Path, url: str | None) -> None:
     report = import_wikidiverse(save(tmp_path / "train.json", [post_with(LIONS, image=url)]), target, tmp_path)
     assert report.missing_images == 0
-    assert read_dataset(target).posts[0].image is None
+    assert read_dataset(target).posts["image"].to_list() == [None]
 
 
 def test_second_import_is_byte_identical(tmp_path: Path, target: Path) -> None:

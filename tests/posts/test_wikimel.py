@@ -44,8 +44,8 @@ def test_melbench_posts_keep_their_mentions(tmp_path: Path, target: Path) -> Non
     assert report.split_by == "hash of the post id"
     dataset = read_dataset(target)
     assert dataset.name == "wikimel"
-    assert dataset.rejected == ()
-    assert [mention.mention_id for mention in dataset.posts[0].mentions] == ["7-0", "7-1"]
+    assert dataset.rejected.is_empty()
+    assert dataset.mentions.filter(post_id="7")["mention_id"].to_list() == ["7-0", "7-1"]
     assert [entity.label for entity in dataset.entities] == ["Noel Harrison", "Stefanie Powers", "Gary Powers"]
 
 
@@ -83,10 +83,11 @@ def three_splits(folder: Path) -> Path:
 
 def test_list_mentions_are_grouped_into_posts(tmp_path: Path, target: Path) -> None:
     report = import_wikimel(three_splits(tmp_path / "lists"), target, None)
-    posts = {post.post_id: post for post in read_dataset(target).posts}
+    dataset = read_dataset(target)
+    posts = dataset.posts.rows_by_key("post_id", named=True, unique=True)
     assert list(posts) == ["10", "11.train", "11.dev", "12.test", "12.test.2"]
-    assert [mention.mention_id for mention in posts["10"].mentions] == ["10-0", "10-1"]
-    assert (posts["11.dev"].split, posts["12.test.2"].text) == ("dev", "B!")
+    assert dataset.mentions.filter(post_id="10")["mention_id"].to_list() == ["10-0", "10-1"]
+    assert (posts["11.dev"]["split"], posts["12.test.2"]["text"]) == ("dev", "B!")
     assert (report.divided_posts, report.split_by) == (2, "file name")
     assert report.splits == {"train": 2, "dev": 1, "test": 2}
 
@@ -129,10 +130,10 @@ def test_images_are_copied_and_missing_ones_counted(tmp_path: Path, target: Path
     report = import_wikimel(save(tmp_path / "x.json", rows), target, images)
     assert (report.images, report.missing_images) == (2, 1)
     posts = read_dataset(target).posts
-    assert [post.image_check.status for post in posts] == ["read", "read", "missing"]
-    assert posts[0].image == "images/a.png"
-    assert str(posts[1].image).endswith(".png")
-    assert " " not in str(posts[1].image)
+    assert posts["image_status"].to_list() == ["read", "read", "missing"]
+    assert posts["image"][0] == "images/a.png"
+    assert posts["image"][1].endswith(".png")
+    assert " " not in posts["image"][1]
 
 
 def test_folders_of_windows_paths_are_found(tmp_path: Path, target: Path) -> None:
@@ -243,8 +244,8 @@ def test_richpedia_has_one_mention_a_post_and_an_image_of_its_id(tmp_path: Path,
     source = save(tmp_path / "Richpedia-MEL.json", {"Q1416": richpedia_post("Q1416"), "Q2": richpedia_post("Q2")})
     report = import_richpedia(source, target, tmp_path)
     assert (report.posts, report.mentions, report.images, report.missing_images) == (2, 2, 1, 1)
-    post = read_dataset(target).posts[0]
-    assert (post.image, post.mentions[0].entity_id) == ("images/Q1416.jpg", "Q1416")
+    dataset = read_dataset(target)
+    assert (dataset.posts["image"][0], dataset.mentions["entity_id"][0]) == ("images/Q1416.jpg", "Q1416")
 
 
 def test_richpedia_reads_lists_of_mentions_too(tmp_path: Path, target: Path) -> None:
@@ -265,18 +266,17 @@ def test_complete_wikimel_is_imported_without_loss(target: Path) -> None:
     assert (report.posts, report.mentions, report.entities) == (22_136, 25_846, 17_391)
     assert (report.mentions_not_in_text, report.repeated_mentions, report.ambiguous_mentions) == (740, 298, 874)
     dataset = read_dataset(target)
-    assert (len(dataset.posts), len(dataset.entities), dataset.rejected) == (22_136, 17_391, ())
-    mentions = [mention for post in dataset.posts for mention in post.mentions]
-    assert len(mentions) == 25_846
-    assert sum(mention.occurrences == 0 for mention in mentions) == 740
-    assert sum(mention.occurrences > 1 for mention in mentions) == 298
-    assert all(mention.in_kb for mention in mentions)
+    assert (dataset.posts.height, len(dataset.entities), dataset.rejected.height) == (22_136, 17_391, 0)
+    assert dataset.mentions.height == 25_846
+    assert (dataset.mentions["occurrences"] == 0).sum() == 740
+    assert (dataset.mentions["occurrences"] > 1).sum() == 298
+    assert dataset.mentions["in_kb"].all()
 
 
 @NEEDS_REAL
 def test_published_splits_of_wikimel_keep_every_mention(target: Path) -> None:
     import_wikimel(REAL / "mimic_format", target, None)
-    counts = Counter(post.split for post in read_dataset(target).posts for _ in post.mentions)
+    counts = Counter(read_dataset(target).mentions["split"])
     assert counts == {"train": 18_092, "dev": 2_585, "test": 5_169}
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 import polars as pl
 
 from gemel.core.schema import SPLITS
+from gemel.posts.columns import SCHEMAS
 from gemel.posts.dataset import ENTITIES, MENTIONS, POSTS
 from gemel.posts.drift import Movement
 from gemel.posts.languages import UNDECIDED
-from gemel.posts.tables import SCHEMAS, Tables
+from gemel.posts.tables import Tables
 
 # What names a row in a result, by table: its key, then what else a reader wants to see of it.
 KEYS = {

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import PureWindowsPath
 from typing import Literal, get_args
 
 from gemel.core.errors import ImageError, ImageNotFoundError
@@ -17,6 +19,10 @@ ImageStatus = Literal["read", "none", "missing", "unreadable"]
 IMAGE_STATUSES: tuple[ImageStatus, ...] = get_args(ImageStatus)
 # Each thread holds an image of up to images.LARGE_PIXELS while it decodes, so more cost memory for little gain.
 MOST_THREADS = 8
+# A million waiting tasks would take more than a GB.
+QUEUED = 4096
+URL = re.compile(r"data:|[A-Za-z][A-Za-z0-9+.-]+://")
+DOWNLOAD = "download it into the data set's folder and name the file, as in images/a.jpg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +38,22 @@ class ImageCheck:
     sha256: str | None = None
 
 
-NO_IMAGE = ImageCheck("none")
-
-
 def check_images(files: ImageFiles, names: Iterable[str]) -> dict[str, ImageCheck]:
     """Check each image once, however often it is named. Returns: the result for each name."""
     distinct = list(dict.fromkeys(names))
+    checks: dict[str, ImageCheck] = {}
     with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
-        return dict(zip(distinct, threads.map(lambda name: _check_image(files, name), distinct), strict=True))
+        for start in range(0, len(distinct), QUEUED):
+            some = distinct[start : start + QUEUED]
+            checks |= zip(some, threads.map(lambda name: _check_image(files, name), some), strict=True)
+    return checks
 
 
 def _check_image(files: ImageFiles, name: str) -> ImageCheck:
+    if URL.match(name):
+        return ImageCheck("missing", f"a URL, and images are not fetched; {DOWNLOAD}")
+    if PureWindowsPath(name).drive:
+        return ImageCheck("unreadable", "outside the data set")
     where = f"{files.where(name)}: "
     try:
         content = files.read(name)

@@ -13,8 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gemel.core.errors import DataError, RequestError
+from pydantic_core import from_json
+
+from gemel.core.errors import RequestError
 from gemel.core.schema import Mention, Post
+from gemel.posts.rows import without_repeats
+from gemel.posts.source_lines import WHITE_SPACE, all_lines
 
 
 @dataclass(frozen=True)
@@ -26,29 +30,23 @@ class RefusedLine:
 
 
 def read_requests(path: Path) -> Iterator[Post | RefusedLine]:
-    """Read the posts of a file, in order. A line that can't be used comes back with the reason.
+    """Read the posts of a file, in order, a line at a time. A line that can't be used comes back with the reason.
 
-    Raises: DataError if the file can't be read or isn't UTF-8 text.
+    Raises: DataError if the file can't be read or is UTF-16 text.
     """
-    try:
-        # Not splitlines: a text may hold U+2028 or U+0085, which end no line of JSON lines.
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; give a JSON-lines file of posts, or --text and --mention") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text ({error}); convert it first") from error
-    except OSError as error:
-        raise DataError(f"{path}: can't be read ({error}); give a JSON-lines file of posts") from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
+    for line in all_lines(path, wanted="give a JSON-lines file of posts, or --text and --mention"):
+        text = line.text.strip(WHITE_SPACE)
+        if not text:
             continue
-        name = f"line {number}"
+        name = f"line {line.number}"
         try:
-            row = json.loads(line)
+            if line.broken is not None:
+                raise ValueError(line.broken)
+            row = _parsed(text)
             name = str(row["id"]) if isinstance(row, dict) and row.get("id") is not None else name
             post = parse_request(row, name, path.parent)
         except (ValueError, RequestError) as error:
-            yield RefusedLine(name, f"{path} line {number}: {error}")
+            yield RefusedLine(name, f"{path} line {line.number}: {error}")
         else:
             yield post
 
@@ -67,7 +65,19 @@ def parse_request(row: object, post_id: str, folder: Path) -> Post:
         raise RequestError(f"mentions: expected a list of strings to link, found {mentions!r}")
     if image is not None and not isinstance(image, str):
         raise RequestError(f"image: expected a path or null, found {image!r}")
-    return Post(text, tuple(_mention(one) for one in mentions), folder / image if image else None, post_id)
+    place = folder / image.replace("\\", "/") if image else None
+    return Post(text, tuple(_mention(one) for one in mentions), place, post_id)
+
+
+def _parsed(text: str) -> Any:
+    """Raises: ValueError if the text is no JSON, or a key occurs twice in one object."""
+    try:
+        # It refuses halves of characters and deep nesting, which json.loads would let through or die of.
+        row = from_json(text)
+    except ValueError as error:
+        raise ValueError(f"Invalid JSON: {error}") from None
+    json.loads(text, object_pairs_hook=without_repeats)
+    return row
 
 
 def _mention(value: Any) -> Mention:

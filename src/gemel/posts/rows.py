@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from gemel.core.errors import DataError
 from gemel.core.schema import Split
+from gemel.posts.columns import REJECTED_SCHEMA, Columns
+from gemel.posts.source_lines import WHITE_SPACE, all_lines
 
-# A rejected row is kept for a person to look at; a line of many megabytes would only bloat the table.
-LONGEST_ROW = 10_000
+# Characters. A rejected row is kept for a person to look at; a line of many megabytes would only bloat the table.
+LONGEST_ROW, LONGEST_REASON = 10_000, 1_000
 LONGEST_VALUE = 80
-Item = TypeVar("Item")
+WANTED = "a data set has posts.jsonl, entities.jsonl and dataset.json"
+KEY_END = re.compile(r'"[ \t\r\n]*:')
 
 
 def _filled(text: str) -> str:
@@ -26,32 +30,49 @@ def _filled(text: str) -> str:
     return text
 
 
-# The pattern is for the JSON Schema alone; the validator has the better words.
+def _words(text: str) -> str:
+    if "\0" in text:
+        raise PydanticCustomError("null", "holds a NUL character (U+0000); remove it")
+    return _filled(text)
+
+
+# The patterns are for the JSON Schema alone; the validators have the better words.
 Filled = Annotated[str, AfterValidator(_filled), Field(json_schema_extra={"pattern": r"\S"})]
+Words = Annotated[str, AfterValidator(_words), Field(json_schema_extra={"pattern": r"^[^\x00]*[^\s\x00][^\x00]*$"})]
 
 
 class Line(BaseModel):
     """A row with an id. Types aren't coerced; unknown keys are ignored."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
-    id: Filled
+    id: Words
+
+    def keys_read(self) -> int:
+        """How many keys the row has, as far as they are known, with those of the objects in it."""
+        return len(self.model_fields_set)
 
 
 class PostLine(Line):
-    """A line of posts.jsonl; its mentions are checked one by one, as MentionLine."""
+    """A line of posts.jsonl; its mentions are checked one by one, as MentionLine.
 
-    text: Filled
+    image: path relative to the data set's folder, with / or \\ between its parts.
+    """
+
+    text: Words
     split: Split
     mentions: list[Any]
     image: Filled | None = None
     caption: str | None = None
 
+    def keys_read(self) -> int:
+        return super().keys_read() + sum(len(entry) for entry in self.mentions if isinstance(entry, dict))
+
 
 class MentionLine(Line):
     """An entry of a post's mentions. start, end: character offsets, both or neither. entity: None for NIL."""
 
-    mention: Filled
-    entity: Filled | None
+    mention: Words
+    entity: Words | None
     start: int | None = None
     end: int | None = None
 
@@ -63,7 +84,7 @@ class EntityLine(Line):
     description, as in "en".
     """
 
-    label: Filled
+    label: Words
     name: str | None = None
     description: str | None = None
     type: str | None = None
@@ -93,30 +114,18 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     return {name: dialect | line.model_json_schema() | {"title": f"a line of {name}"} for name, line in lines.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class RejectedRow:
-    """A row that broke the format. line: counted from 1. row: its content, cut if very long."""
-
-    source: str
-    line: int
-    row: str
-    reason: str
-
-
 @dataclass
-class Rows(Generic[Item]):
-    """Rows of one source: those kept, those rejected, and where each id was met first."""
+class Rows:
+    """The rows of one source: how many were read, those rejected, and where each id was met first."""
 
     source: str
-    kept: list[Item] = field(default_factory=list)
-    rejected: list[RejectedRow] = field(default_factory=list)
     read: int = 0
+    rejected: Columns = field(default_factory=lambda: Columns(REJECTED_SCHEMA))
     first_lines: dict[str, int] = field(default_factory=dict)
 
     def reject(self, line: int, row: str, reason: str) -> None:
-        """Keep a row that can't be used, with the reason."""
-        cut = row if len(row) <= LONGEST_ROW else f"{row[:LONGEST_ROW]}… ({len(row)} characters)"
-        self.rejected.append(RejectedRow(self.source, line, cut, reason))
+        """Keep a row that can't be used, with the reason; line: counted from 1."""
+        self.rejected.append(self.source, line, _cut(row, LONGEST_ROW), _cut(reason, LONGEST_REASON))
 
     def claim(self, row_id: str, line: int) -> None:
         """Take an id for the row of this line. Raises: ValueError if an earlier row has it."""
@@ -124,62 +133,78 @@ class Rows(Generic[Item]):
             raise ValueError(f"duplicate id {row_id!r}, first on line {self.first_lines[row_id]}")
         self.first_lines[row_id] = line
 
-    def check_sum(self) -> None:
+    def check_sum(self, kept: int) -> None:
         """Hold the promise that no row disappears. Raises: DataError if one did, which is a fault of this code."""
-        if self.read != len(self.kept) + len(self.rejected):
+        if self.read != kept + len(self.rejected):
             raise DataError(
-                f"{self.source}: {self.read} rows read, but {len(self.kept)} kept and {len(self.rejected)} rejected; "
+                f"{self.source}: {self.read} rows read, but {kept} kept and {len(self.rejected)} rejected; "
                 "please report this as a bug of gemel"
             )
 
 
-def read_rows(path: Path, line_type: type[AnyLine]) -> Rows[tuple[int, AnyLine]]:
-    """Read a JSON lines file into (line number, row); blank lines are no rows.
+def read_rows(path: Path, line_type: type[AnyLine], rows: Rows) -> Iterator[tuple[int, AnyLine]]:
+    """Read the good rows of a JSON-lines file with their line numbers, one at a time; blank lines are no rows.
 
+    rows: counts all rows and takes those that can't be used.
     Raises: DataError if the file is missing or can't be read.
     """
-    rows: Rows[tuple[int, AnyLine]] = Rows(path.name)
-    for number, raw in _lines(path):
+    for line in all_lines(path, wanted=WANTED):
+        text = line.text.strip(WHITE_SPACE)
+        if not text:
+            continue
         rows.read += 1
         try:
-            row = line_type.model_validate_json(raw)
-            rows.claim(row.id, number)
-        except ValidationError as error:
-            rows.reject(number, _shown(raw), reason(error))
+            if line.broken is not None:
+                raise ValueError(f"row: {line.broken}")
+            row = _parsed(text, line_type)
+            rows.claim(row.id, line.number)
         except ValueError as error:
-            rows.reject(number, _shown(raw), str(error))
+            why = reason(error) if isinstance(error, ValidationError) else str(error)
+            rows.reject(line.number, text, why)
         else:
-            rows.kept.append((number, row))
-    return rows
+            yield line.number, row
+
+
+class RepeatedKeyError(ValueError):
+    """A key occurs twice in one object of a JSON text."""
+
+
+def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its keys and values, as a hook of json.loads. Raises: RepeatedKeyError."""
+    entry = dict(pairs)
+    if len(entry) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise RepeatedKeyError(f"the key {twice!r} occurs twice in one object, one of the two would be lost")
+    return entry
+
+
+def _parsed(text: str, line_type: type[AnyLine]) -> AnyLine:
+    """Raises: ValidationError if the text isn't such a row; RepeatedKeyError."""
+    row = line_type.model_validate_json(text)
+    # A key ends with a quotation mark and a colon. Texts may hold these too, so only more of them than keys that are
+    # accounted for call for the slow way.
+    if len(KEY_END.findall(text)) > row.keys_read():
+        json.loads(text, object_pairs_hook=without_repeats)
+    return row
 
 
 def reason(error: ValidationError) -> str:
     """Say in one line what a row breaks: the key, the rule, what was found."""
     return "; ".join(
-        f"{'.'.join(map(str, issue['loc'])) or 'row'}: {issue['msg']}{_found(issue['type'], issue['input'])}"
+        f"{'.'.join(map(str, issue['loc'])) or 'row'}: {issue['msg']}{_found(issue)}"
         for issue in error.errors(include_url=False)
     )
 
 
-def _found(kind: str, value: object) -> str:
-    if kind in ("missing", "json_invalid"):
+def _found(issue: ErrorDetails) -> str:
+    if issue["type"] == "json_invalid":
+        return " (half a character, a lone surrogate)" if "hex escape" in issue["msg"] else ""
+    if issue["type"] == "missing":
         return ""
-    shown = json.dumps(value, ensure_ascii=False, default=repr)
+    shown = json.dumps(issue["input"], ensure_ascii=False, default=repr)
     return f", found {shown if len(shown) <= LONGEST_VALUE else shown[:LONGEST_VALUE] + '…'}"
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    try:
-        with path.open("rb") as file:
-            for number, raw in enumerate(file, start=1):
-                line = raw.removeprefix(b"\xef\xbb\xbf").strip()
-                if line:
-                    yield number, line
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; a data set has posts.jsonl, entities.jsonl and dataset.json") from None
-    except OSError as error:
-        raise DataError(f"{path}: can't be read ({error.strerror})") from error
-
-
-def _shown(raw: bytes) -> str:
-    return raw.decode("utf-8", errors="backslashreplace")
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"

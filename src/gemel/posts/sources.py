@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from gemel.core.errors import DataError
 from gemel.core.image_files import leaves_folder
 from gemel.core.schema import SPLITS, Split
-from gemel.posts.rows import Filled, reason
+from gemel.posts.rows import Filled, RepeatedKeyError, reason, without_repeats
 from gemel.posts.source_lines import BYTE_ORDER_MARK, text_lines
 
 # "train", "x-dev", "WIKIMEL_test"; WikiDiverse calls dev "valid" and has "train_w_10cands".
@@ -188,16 +188,9 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, Any]]:
 
 def _parse_json(raw: bytes, where: str) -> Any:
     """Parse UTF-8 JSON. Raises: DataError, saying where, if it isn't, or a key occurs twice in one object."""
-
-    def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        entry = dict(pairs)
-        if len(entry) < len(pairs):
-            keys = [key for key, _ in pairs]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise DataError(f"{where}: the key {twice!r} occurs twice in one object, one of the two would be lost")
-        return entry
-
     try:
         return json.loads(raw.decode(), object_pairs_hook=without_repeats)
+    except RepeatedKeyError as error:
+        raise DataError(f"{where}: {error}") from None
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: not valid JSON ({error})") from error

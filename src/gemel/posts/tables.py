@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -11,56 +11,8 @@ import polars as pl
 
 from gemel.core.errors import ArtifactError
 from gemel.core.schema import Entity
-from gemel.posts.dataset import PostRow, RawDataset
-from gemel.posts.rows import RejectedRow
-
-Schema = Mapping[str, Any]
-POSTS_SCHEMA: Schema = {
-    "post_id": pl.String,
-    "text": pl.String,
-    "image": pl.String,  # path relative to the data set's folder
-    "image_sha256": pl.String,  # null unless image_status is "read"
-    "image_status": pl.String,
-    "image_reason": pl.String,
-    "split": pl.String,
-    "caption": pl.String,
-}
-MENTIONS_SCHEMA: Schema = {
-    "mention_id": pl.String,
-    "post_id": pl.String,
-    "mention": pl.String,
-    "start": pl.Int64,  # characters, null where the place isn't known
-    "end": pl.Int64,
-    "in_text": pl.Boolean,
-    "occurrences": pl.Int64,
-    "entity_id": pl.String,  # null for NIL
-    "in_kb": pl.Boolean,
-    "split": pl.String,
-    "text": pl.String,
-}
-ENTITIES_SCHEMA: Schema = {
-    "entity_id": pl.String,
-    "name": pl.String,
-    "label": pl.String,
-    "description": pl.String,
-    "entity_type": pl.String,
-    "aliases": pl.List(pl.String),
-    "popularity": pl.Float64,
-}
-NAMES_SCHEMA: Schema = {
-    "entity_id": pl.String,
-    "name": pl.String,
-    "language": pl.String,  # null where it isn't known
-    "kind": pl.String,  # generated (by the LLM), label, title (of its Wikipedia article) or alias
-}
-REJECTED_SCHEMA: Schema = {"source": pl.String, "line": pl.Int64, "row": pl.String, "reason": pl.String}
-SCHEMAS: Mapping[str, Schema] = {
-    "posts": POSTS_SCHEMA,
-    "mentions": MENTIONS_SCHEMA,
-    "entities": ENTITIES_SCHEMA,
-    "names": NAMES_SCHEMA,
-    "rejected": REJECTED_SCHEMA,
-}
+from gemel.posts.columns import ENTITIES_SCHEMA, NAMES_SCHEMA, SCHEMAS, Schema
+from gemel.posts.dataset import RawDataset
 
 
 @dataclass(frozen=True)
@@ -96,11 +48,11 @@ def build_tables(dataset: RawDataset, entities: Sequence[Entity]) -> Tables:
     entities: the data set's, with unique names.
     """
     return Tables(
-        posts=_posts_table(dataset.posts),
-        mentions=_mentions_table(dataset.posts),
+        posts=dataset.posts,
+        mentions=dataset.mentions,
         entities=_entities_table(entities),
         names=_names_table(entities),
-        rejected=_rejected_table(dataset.rejected),
+        rejected=dataset.rejected,
     )
 
 
@@ -121,44 +73,6 @@ def table_facts(tables: Tables) -> dict[str, Any]:
         "nil_mentions": int((~gold).sum()),
         "mentions_out_of_kb": int((gold & ~mentions["in_kb"]).sum()),
     }
-
-
-def _posts_table(posts: Iterable[PostRow]) -> pl.DataFrame:
-    rows = [
-        (
-            post.post_id,
-            post.text,
-            post.image,
-            post.image_check.sha256,
-            post.image_check.status,
-            post.image_check.reason,
-            post.split,
-            post.caption,
-        )
-        for post in posts
-    ]
-    return pl.DataFrame(rows, schema=POSTS_SCHEMA, orient="row")
-
-
-def _mentions_table(posts: Iterable[PostRow]) -> pl.DataFrame:
-    rows = [
-        (
-            mention.mention_id,
-            post.post_id,
-            mention.mention,
-            mention.start,
-            mention.end,
-            mention.occurrences > 0,
-            mention.occurrences,
-            mention.entity_id,
-            mention.in_kb,
-            post.split,
-            post.text,
-        )
-        for post in posts
-        for mention in post.mentions
-    ]
-    return pl.DataFrame(rows, schema=MENTIONS_SCHEMA, orient="row")
 
 
 def _entities_table(entities: Iterable[Entity]) -> pl.DataFrame:
@@ -193,11 +107,6 @@ def _names_of(entity: Entity) -> Iterator[tuple[str, str]]:
     yield "title", entity.title
     for alias in entity.aliases:
         yield "alias", alias
-
-
-def _rejected_table(rejected: Iterable[RejectedRow]) -> pl.DataFrame:
-    rows = [(row.source, row.line, row.row, row.reason) for row in rejected]
-    return pl.DataFrame(rows, schema=REJECTED_SCHEMA, orient="row")
 
 
 def _read_table(path: Path, schema: Schema) -> pl.DataFrame:
