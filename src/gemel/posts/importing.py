@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
-import json
-import os
 import re
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from gemel.core.drafts import put_in_place
 from gemel.core.errors import DataError
 from gemel.core.schema import SPLITS, Split
-from gemel.posts.dataset import ENTITIES, FACTS, FORMAT, POSTS
+from gemel.posts.data_folder import data_draft, write_facts, write_lines
+from gemel.posts.dataset import ENTITIES, FORMAT, POSTS
 from gemel.posts.sources import Format, Fragment, SourceMention, source_files
 
 # Shares of the split that is made for a source without one; the rest is test.
@@ -86,19 +85,19 @@ def import_source(form: Format, source: Path, target: Path, images: Path | None)
     _check_ids(fragments)
     posts, divided = _join_posts(fragments)
     entities = _catalog(posts)
-    with _replaced_folder(target) as draft:
+    with data_draft(target) as draft:
         copied, missing = _copy_images(posts, images, draft / "images", form.image_files)
         facts = _facts(posts, divided)
         split_by = "hash of the post id" if files[0].split is None else "file name"
         report = ImportReport(
             **facts, entities=len(entities), images=copied, missing_images=missing, split_by=split_by, notes=notes
         )
-        _write_lines(draft / POSTS, (_post_line(post) for post in posts))
-        _write_lines(draft / ENTITIES, entities)
+        write_lines(draft / POSTS, (_post_line(post) for post in posts))
+        write_lines(draft / ENTITIES, entities)
         about = {"name": target.name, "source": form.about, "licence": form.licence, "format": FORMAT}
         popularity = {"popularity": "mentions in the train split"}
-        content = json.dumps(about | popularity | report.counts(), indent=1, ensure_ascii=False)
-        (draft / FACTS).write_text(content + "\n", encoding="utf-8")
+        write_facts(draft, about | popularity | report.counts())
+        put_in_place(draft, target)
     return report
 
 
@@ -224,34 +223,3 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):  # A name that no file can have: too long, or with a null character.
         return False
-
-
-def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-
-
-@contextlib.contextmanager
-def _replaced_folder(target: Path) -> Iterator[Path]:
-    """Give a folder beside the target to write into; on leaving without an error it takes the target's place.
-
-    Raises: DataError if the target is something else than a data set, which an import must not delete.
-    """
-    if target.exists() and not (target / FACTS).is_file():
-        raise DataError(f"{target}: exists and is no data set (it has no {FACTS}); move it away or import elsewhere")
-    draft = target.with_name(f".{target.name}.draft-{os.getpid()}")
-    former = target.with_name(f".{target.name}.former-{os.getpid()}")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    try:
-        yield draft
-        if target.exists():
-            target.rename(former)
-        draft.rename(target)
-    except OSError as error:
-        raise DataError(f"{target}: the import could not be written ({error})") from error
-    finally:
-        if former.exists() and not target.exists():
-            former.rename(target)
-        for left in (draft, former):
-            shutil.rmtree(left, ignore_errors=True)
