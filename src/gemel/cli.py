@@ -5,15 +5,17 @@ Libraries are imported inside the commands: `gemel --help` must not wait for tor
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from gemel.core.errors import GemelError, RequestError
@@ -125,15 +127,38 @@ def import_entities(
         language=language,
         redirects=redirects,
     )
-    table = Table("what", "count", title=escape(f"Entities imported into {into}"))
-    for what, count in report.counts().items():
-        table.add_row(escape(what), str(count))
-    out.print(table)
+    _show_counts(f"Entities imported into {into}", report.counts())
     for row in report.first_rejected:
         err.print(f"[yellow]{escape(f'{source} {row}')}[/]", highlight=False)
     if report.first_rejected:
         err.print(escape(f"All such rows: {into / REJECTED}"), highlight=False)
     out.print(f"Now `dvc add data`, then `dvc exp run -S dataset={escape(into.name)}`.", highlight=False)
+
+
+@importer.command("images")
+def import_images(
+    into: Annotated[Path, typer.Option(help="folder of the data set whose posts name the images")],
+    root: Annotated[str | None, typer.Option(help="the archive; unless given, images.root of the settings")] = None,
+) -> None:
+    """Record an archive's images, which stay where they are; DVC then versions the record in place of the pixels.
+
+    The archive is a folder or an fsspec URL (s3://bucket/photos). Run again, it reads only what changed.
+    """
+    from gemel.core.config import load_section
+    from gemel.core.settings import ImagesSettings
+    from gemel.posts.images_import import import_images as run
+
+    root = root or load_section("images", ImagesSettings).root
+    if root is None:
+        raise RequestError("images.root is null: the data set has its images itself; give --root, or set images.root")
+    with Progress(*_bar_columns("reading", "images"), console=err) as progress:
+        bar = progress.add_task("", total=None)
+        report = run(into, root, lambda done, total: progress.update(bar, completed=done, total=total))
+    _show_counts(f"Images of {into} in {root}", dataclasses.asdict(report))
+    out.print(
+        f"Now `dvc add data`, then `dvc exp run -S dataset={escape(into.name)} -S images.root={escape(root)}`.",
+        highlight=False,
+    )
 
 
 @app.command()
@@ -193,11 +218,19 @@ def main() -> None:
 
 
 def _show_import(report: ImportReport, target: Path) -> None:
-    table = Table("what", "count", title=f"Imported into {target}")
-    for what, count in report.counts().items():
-        table.add_row(what.replace("_", " "), str(count))
-    out.print(table)
+    _show_counts(f"Imported into {target}", report.counts())
     out.print(f"Now `dvc add data`, then `dvc exp run -S dataset={escape(target.name)}`.", highlight=False)
+
+
+def _show_counts(title: str, counts: Mapping[str, object]) -> None:
+    table = Table("what", "count", title=escape(title))
+    for what, count in counts.items():
+        table.add_row(escape(what.replace("_", " ")), str(count))
+    out.print(table)
+
+
+def _bar_columns(doing: str, what: str) -> tuple[ProgressColumn, ...]:
+    return (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TextColumn(what), TimeRemainingColumn())
 
 
 def _single_post(posts: Path | None, text: str | None, mention: str | None, image: Path | None) -> Post | None:
@@ -229,9 +262,8 @@ def _link_file(linker: object, posts: Path, to: Path) -> None:
 
     assert isinstance(linker, Linker)
     requests = list(read_requests(posts))
-    columns = (TextColumn("linking"), BarColumn(), MofNCompleteColumn(), TextColumn("posts"), TimeRemainingColumn())
     rows = []
-    with Progress(*columns, console=err) as progress:
+    with Progress(*_bar_columns("linking", "posts"), console=err) as progress:
         bar = progress.add_task("", total=len(requests))
         for some in link_rows(linker, requests):
             rows += some

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gemel.core.errors import DataError
-from gemel.core.image_files import ImageFolder
+from gemel.core.image_files import ImageFiles, ImageFolder
 from gemel.core.schema import Entity, Split
 from gemel.posts.image_check import NO_IMAGE, ImageCheck, check_images
 from gemel.posts.redirects import REDIRECTS, read_redirects
@@ -92,9 +92,10 @@ class _Ids:
         return self.redirects[gold]
 
 
-def read_dataset(folder: Path) -> RawDataset:
+def read_dataset(folder: Path, files: ImageFiles | None = None) -> RawDataset:
     """Read a data set, checking each of its rows and images.
 
+    files: its images; None: those in its folder.
     Raises: DataError if a file is missing, dataset.json is of another format, redirects.tsv is broken, or no usable
     post or entity is left.
     """
@@ -107,7 +108,8 @@ def read_dataset(folder: Path) -> RawDataset:
     ids = _Ids({entity.id for _, entity in entities.kept}, redirects)
     mentions: Rows[MentionRow] = Rows(MENTIONS)
     mentions_of_posts = [_read_mentions(post, line, ids, mentions) for line, post in posts.kept]
-    checks = check_images(ImageFolder(folder), (post.image for _, post in posts.kept if post.image is not None))
+    named = (post.image for _, post in posts.kept if post.image is not None)
+    checks = check_images(files or ImageFolder(folder), named)
     for counted in (posts, mentions, entities):
         counted.check_sum()
     return RawDataset(

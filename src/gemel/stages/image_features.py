@@ -6,8 +6,8 @@ import polars as pl
 
 from gemel.core.artifacts import new_artifact, read_manifest
 from gemel.core.config import load_section
-from gemel.core.image_files import ImageFolder
-from gemel.core.settings import BackboneSettings, RuntimeSettings
+from gemel.core.image_archive import open_images
+from gemel.core.settings import BackboneSettings, ImagesSettings, RuntimeSettings
 from gemel.features.encoder import load_encoder
 from gemel.features.store import write_features
 from gemel.posts.tables import Tables
@@ -18,7 +18,7 @@ def main() -> None:
     """Encode every image that the posts table calls readable, each once."""
     vision = load_section("backbone", BackboneSettings).vision
     runtime = load_section("runtime", RuntimeSettings)
-    files = ImageFolder(DATA / read_manifest(POSTS, "posts")["dataset"])
+    files = open_images(DATA / read_manifest(POSTS, "posts")["dataset"], load_section("images", ImagesSettings).root)
     readable = Tables.read(POSTS).posts.filter(pl.col("image_sha256").is_not_null())
     images = dict(readable.select("image_sha256", "image").iter_rows())
     encoder = load_encoder(vision.model, vision.pretrained, runtime.torch_device)

@@ -15,6 +15,8 @@ from rich.table import Table
 from gemel.core.artifacts import new_artifact
 from gemel.core.config import PARAMS, parse_section, read_params
 from gemel.core.errors import ConfigError, DataError
+from gemel.core.image_archive import open_images
+from gemel.core.settings import ImagesSettings
 from gemel.entities.catalog import NamingReport, unique_names
 from gemel.posts.dataset import RawDataset, read_dataset
 from gemel.posts.expectations import ValidationReport, validate_tables
@@ -47,7 +49,8 @@ def main() -> None:
     params = read_params()
     settings = parse_section(params.get("posts"), "posts", PostsSettings)
     folder = DATA / _dataset_name(params.get("dataset"))
-    dataset = read_dataset(folder)
+    root = parse_section(params.get("images"), "images", ImagesSettings).root
+    dataset = read_dataset(folder, open_images(folder, root))
     naming = unique_names(dataset.entities)
     tables = build_tables(dataset, naming.entities)
     facts = {
