@@ -1,6 +1,8 @@
 """The command line: links, imports and reports; a mistake is one sentence and exit status 1."""
 
 import json
+import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -198,3 +200,25 @@ def test_help_names_the_commands() -> None:
     result = run("--help")
     assert result.exit_code == 0
     assert all(command in result.stdout for command in ("import", "link", "report"))
+
+
+def test_images_of_an_archive_are_recorded_and_counted(
+    tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tiny_dataset, tmp_path / "data" / "tiny")
+    (tmp_path / "params.yaml").write_text(f"images: {{root: {tiny_dataset}}}")
+    monkeypatch.chdir(tmp_path)
+    result = run("import", "images", "--into", "data/tiny")
+    assert result.exit_code == 0
+    assert re.search(r"new\W+20\W", result.stdout)
+    assert "-S images.root=" in result.stdout
+    assert pl.read_parquet("data/tiny/images.parquet").height == 20
+
+
+def test_images_without_a_root_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "params.yaml").write_text("images: {root: null}")
+    monkeypatch.chdir(tmp_path)
+    words = sentence_of(["import", "images", "--into", "data/tiny"], monkeypatch, capsys)
+    assert "images.root is null: the data set has its images itself; give --root" in words

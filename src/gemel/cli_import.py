@@ -146,6 +146,7 @@ def import_images(
     out.print(
         f"Now `dvc add data`, then `dvc exp run -S dataset={escape(into.name)} -S images.root={escape(root)}`.",
         highlight=False,
+        soft_wrap=True,
     )
 
 
