@@ -222,3 +222,10 @@ def test_images_without_a_root_are_refused(
     monkeypatch.chdir(tmp_path)
     words = sentence_of(["import", "images", "--into", "data/tiny"], monkeypatch, capsys)
     assert "images.root is null: the data set has its images itself; give --root" in words
+
+
+def test_vectors_without_their_encoder_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = sentence_of(["import", "gemel-jsonl", tmp_path, "--vectors", "clip.hdf5"], monkeypatch, capsys)
+    assert "give --vectors and --encoder together" in words

@@ -80,14 +80,23 @@ def import_wikidiverse(
 
 @importer.command("gemel-jsonl")
 def import_gemel_jsonl(
-    source: Annotated[Path, typer.Argument(help="gemel_train.jsonl, …, or the folder of the splits")],
-    images: Annotated[Path | None, typer.Option(help="WikiDiverse's folder wikinewsImgs")] = None,
+    source: Annotated[Path, typer.Argument(help="train.json, gemel_train.jsonl, …, or the folder of the splits")],
+    images: Annotated[Path | None, typer.Option(help="WikiDiverse's folder wikinewsImgs, or that of img_name")] = None,
+    vectors: Annotated[Path | None, typer.Option(help="HDF5 of image vectors, taken over in place of images")] = None,
+    encoder: Annotated[str | None, typer.Option(help="that made the vectors, e.g. ViT-L-14/openai")] = None,
     target: Annotated[Path, typer.Option(help="where the data set goes")] = Path("data/gemel_jsonl"),
 ) -> None:
-    """The JSON lines of the GEMEL reference code. Its HDF5 file of image vectors is not read."""
-    from gemel.posts.gemel_jsonl import import_gemel_jsonl as run
+    """The JSON lines of the GEMEL reference code, with its HDF5 file of image vectors if wanted.
 
-    _show_import(run(source, target, images), target)
+    The encoder is what backbone.vision must then name: model/pretrained. Images without a vector are encoded as ever.
+    """
+    from gemel.posts.gemel_jsonl import import_gemel_jsonl as run
+    from gemel.posts.vector_file import VectorFile
+
+    if (vectors is None) != (encoder is None):
+        raise RequestError("give --vectors and --encoder together: the file does not say what made its vectors")
+    file = VectorFile(vectors, encoder) if vectors and encoder else None
+    _show_import(run(source, target, images, file), target)
 
 
 @importer.command("entities")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gemel.core.schema import SPLITS
-from gemel.posts.image_check import IMAGE_STATUSES
+from gemel.posts.image_check import IMAGE_STATUSES, USABLE
 
 Severity = Literal["critical", "warning"]
 
@@ -35,7 +35,7 @@ def all_checks(*, min_image_share: float, min_in_kb_share: float) -> tuple[Check
         _filled("text_filled", "posts", "text"),
         _one_of("post_split_known", "posts", "split", SPLITS),
         _one_of("image_status_known", "posts", "image_status", IMAGE_STATUSES),
-        _share("images_read", "posts", "image_of_post", "read", min_image_share, "images that posts name can be read"),
+        _share("images_read", "posts", "image_of_post", USABLE, min_image_share, "images that posts name can be read"),
         *_identity("mentions", "mention_id"),
         _filled("mention_filled", "mentions", "mention"),
         _one_of("mention_split_known", "mentions", "split", SPLITS),
@@ -49,7 +49,7 @@ def all_checks(*, min_image_share: float, min_in_kb_share: float) -> tuple[Check
         ),
         _one_of("post_exists", "mentions", "post_known", ("yes",), "the post of each mention exists"),
         _share(
-            "entities_in_kb", "mentions", "entity_known", "yes", min_in_kb_share, "gold entities are in the catalog"
+            "entities_in_kb", "mentions", "entity_known", ("yes",), min_in_kb_share, "gold entities are in the catalog"
         ),
         Check(
             "no_leakage",
@@ -102,7 +102,7 @@ def _one_of(name: str, table: str, column: str, values: Sequence[str], descripti
     return Check(name, table, "critical", said, "ExpectColumnValuesToBeInSet", arguments)
 
 
-def _share(name: str, table: str, column: str, value: str, least: float, description: str) -> Check:
+def _share(name: str, table: str, column: str, values: Sequence[str], least: float, description: str) -> Check:
     said = f"at least {least:.0%} of the {description}"
-    arguments = {"column": column, "value_set": [value], "mostly": least}
+    arguments = {"column": column, "value_set": list(values), "mostly": least}
     return Check(name, table, "warning", said, "ExpectColumnValuesToBeInSet", arguments)

@@ -13,6 +13,7 @@ import json
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -92,10 +93,12 @@ class _Ids:
         return self.redirects[gold]
 
 
-def read_dataset(folder: Path, files: ImageFiles | None = None) -> RawDataset:
+def read_dataset(
+    folder: Path, files: ImageFiles | None = None, vectors: Mapping[str, str] = MappingProxyType({})
+) -> RawDataset:
     """Read a data set, checking each of its rows and images.
 
-    files: its images; None: those in its folder.
+    files: its images; None: those in its folder. vectors: as check_images.
     Raises: DataError if a file is missing, dataset.json is of another format, redirects.tsv is broken, or no usable
     post or entity is left.
     """
@@ -109,7 +112,7 @@ def read_dataset(folder: Path, files: ImageFiles | None = None) -> RawDataset:
     mentions: Rows[MentionRow] = Rows(MENTIONS)
     mentions_of_posts = [_read_mentions(post, line, ids, mentions) for line, post in posts.kept]
     named = (post.image for _, post in posts.kept if post.image is not None)
-    checks = check_images(files or ImageFolder(folder), named)
+    checks = check_images(files or ImageFolder(folder), named, vectors)
     for counted in (posts, mentions, entities):
         counted.check_sum()
     return RawDataset(

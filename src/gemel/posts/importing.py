@@ -17,7 +17,9 @@ from gemel.core.errors import DataError
 from gemel.core.schema import SPLITS, Split
 from gemel.posts.data_folder import data_draft, write_facts, write_lines
 from gemel.posts.dataset import ENTITIES, FORMAT, POSTS
+from gemel.posts.image_vectors import FACT, copy_vectors
 from gemel.posts.sources import Format, Fragment, SourceMention, source_files
+from gemel.posts.vector_file import VectorFile
 
 # Shares of the split that is made for a source without one; the rest is test.
 TRAIN_SHARE, DEV_SHARE = 0.70, 0.10
@@ -65,7 +67,9 @@ class _Post:
     mentions: tuple[SourceMention, ...]
 
 
-def import_source(form: Format, source: Path, target: Path, images: Path | None) -> ImportReport:
+def import_source(
+    form: Format, source: Path, target: Path, images: Path | None, vectors: VectorFile | None = None
+) -> ImportReport:
     """Write a source as a data set; the same source always gives the same bytes.
 
     source: one file, or a folder with one for each split. A file whose name states a split is that split; any other is
@@ -73,6 +77,7 @@ def import_source(form: Format, source: Path, target: Path, images: Path | None)
     target: the data set's folder; one that is there is replaced, and kept as it was if the import fails.
     images: folder that the source's image names are relative to; None if there are no images. Files keep their names
     where these are plain, so that images which come later can simply be put into place.
+    vectors: file with the vectors of images, which the data set then has in place of these images.
     Raises: DataError, naming the file and the entry, if the source breaks its format.
     """
     if images is not None and not images.is_dir():
@@ -87,6 +92,10 @@ def import_source(form: Format, source: Path, target: Path, images: Path | None)
     entities = _catalog(posts)
     with data_draft(target) as draft:
         copied, missing = _copy_images(posts, images, draft / "images", form.image_files)
+        about: dict[str, Any] = {"name": target.name, "source": form.about, "licence": form.licence, "format": FORMAT}
+        if vectors is not None:
+            about[FACT] = copied_vectors = copy_vectors(vectors, _vector_keys(fragments), draft)
+            notes |= {f"vectors_{what}": copied_vectors[what] for what in ("found", "absent", "rejected")}
         facts = _facts(posts, divided)
         split_by = "hash of the post id" if files[0].split is None else "file name"
         report = ImportReport(
@@ -94,7 +103,6 @@ def import_source(form: Format, source: Path, target: Path, images: Path | None)
         )
         write_lines(draft / POSTS, (_post_line(post) for post in posts))
         write_lines(draft / ENTITIES, entities)
-        about = {"name": target.name, "source": form.about, "licence": form.licence, "format": FORMAT}
         popularity = {"popularity": "mentions in the train split"}
         write_facts(draft, about | popularity | report.counts())
         put_in_place(draft, target)
@@ -180,7 +188,7 @@ def _post_line(post: _Post) -> dict[str, Any]:
     return {
         "id": post.post_id,
         "text": post.text,
-        "image": None if post.image is None else f"images/{_image_name(post.image)}",
+        "image": None if post.image is None else _image_path(post.image),
         "split": post.split,
         "mentions": [
             {
@@ -193,6 +201,19 @@ def _post_line(post: _Post) -> dict[str, Any]:
             for mention in post.mentions
         ],
     }
+
+
+def _image_path(image: str) -> str:
+    return f"images/{_image_name(image)}"
+
+
+def _vector_keys(fragments: Iterable[Fragment]) -> dict[str, list[str]]:
+    """The keys that a file of vectors may have for an image, by the path that posts name it with."""
+    keys: dict[str, dict[str, None]] = defaultdict(dict)
+    for fragment in fragments:
+        if fragment.image is not None:
+            keys[_image_path(fragment.image)][fragment.vector_key or fragment.image] = None
+    return {image: list(names) for image, names in keys.items()}
 
 
 def _image_name(image: str) -> str:

@@ -20,6 +20,7 @@ from gemel.core.settings import ImagesSettings
 from gemel.entities.catalog import NamingReport, unique_names
 from gemel.posts.dataset import RawDataset, read_dataset
 from gemel.posts.expectations import ValidationReport, validate_tables
+from gemel.posts.image_vectors import ImageVectors
 from gemel.posts.tables import build_tables, table_facts
 from gemel.stages import DATA, POSTS
 
@@ -50,7 +51,7 @@ def main() -> None:
     settings = parse_section(params.get("posts"), "posts", PostsSettings)
     folder = DATA / _dataset_name(params.get("dataset"))
     root = parse_section(params.get("images"), "images", ImagesSettings).root
-    dataset = read_dataset(folder, open_images(folder, root))
+    dataset = read_dataset(folder, open_images(folder, root), ImageVectors(folder).of_images)
     naming = unique_names(dataset.entities)
     tables = build_tables(dataset, naming.entities)
     facts = {
