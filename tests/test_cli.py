@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from PIL import Image
 from tiny_world import NOTICE, write_picture
 from typer.testing import CliRunner, Result
 
@@ -229,3 +230,15 @@ def test_vectors_without_their_encoder_are_refused(
 ) -> None:
     words = sentence_of(["import", "gemel-jsonl", tmp_path, "--vectors", "clip.hdf5"], monkeypatch, capsys)
     assert "give --vectors and --encoder together" in words
+
+
+def test_captions_in_images_become_posts(tmp_path: Path) -> None:
+    exif = Image.new("RGB", (4, 4)).getexif()
+    exif[0x010E] = "A jaguar at dusk"
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.jpg", exif=exif)
+    write_picture(tmp_path / "b.png")
+    result = run("import", "captions", tmp_path, "--out", tmp_path / "posts.jsonl")
+    assert result.exit_code == 0
+    assert re.search(r"text from EXIF\W+1\W", result.stdout)
+    assert "posts.rejected.jsonl" in result.stderr
+    assert json.loads((tmp_path / "posts.jsonl").read_text())["text"] == "A jaguar at dusk"

@@ -132,6 +132,26 @@ def import_entities(
     out.print(f"Now `dvc add data`, then `dvc exp run -S dataset={escape(into.name)}`.", highlight=False)
 
 
+@importer.command("captions")
+def import_captions(
+    folder: Annotated[Path, typer.Argument(help="folder of images with embedded captions")],
+    to: Annotated[Path, typer.Option("--out", help="write JSON lines of posts")],
+) -> None:
+    """Posts out of a folder of photographs: the text is the caption in the file, by XMP, IPTC or EXIF.
+
+    Mentions are the people and keywords in the file whose words stand in the caption. What comes out is for `gemel
+    link`, or for a data set once splits and entities are added.
+    """
+    from gemel.posts.captions_import import import_captions as run
+    from gemel.posts.captions_import import rejected_path
+
+    report = run(folder, to)
+    show_counts(f"Captions of {folder}", report.counts())
+    if report.posts < report.images:
+        err.print(f"Images that gave no post: {escape(str(rejected_path(to)))}", highlight=False, soft_wrap=True)
+    out.print(f"Now `gemel link {escape(str(to))} --out links.parquet`.", highlight=False, soft_wrap=True)
+
+
 @importer.command("images")
 def import_images(
     into: Annotated[Path, typer.Option(help="folder of the data set whose posts name the images")],
