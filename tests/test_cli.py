@@ -1,11 +1,14 @@
 """The command line: links, imports and reports; a mistake is one sentence and exit status 1."""
 
 import json
+import re
+import shutil
 import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
+from PIL import Image
 from tiny_world import NOTICE, write_picture
 from typer.testing import CliRunner, Result
 
@@ -204,3 +207,44 @@ def test_help_names_the_commands() -> None:
     result = run("--help")
     assert result.exit_code == 0
     assert all(command in result.stdout for command in ("import", "accept", "link", "report"))
+
+
+def test_images_of_an_archive_are_recorded_and_counted(
+    tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tiny_dataset, tmp_path / "data" / "tiny")
+    (tmp_path / "params.yaml").write_text(f"images: {{root: {tiny_dataset}}}")
+    monkeypatch.chdir(tmp_path)
+    result = run("import", "images", "--into", "data/tiny")
+    assert result.exit_code == 0
+    assert re.search(r"new\W+20\W", result.stdout)
+    assert "-S images.root=" in result.stdout
+    assert pl.read_parquet("data/tiny/images.parquet").height == 20
+
+
+def test_images_without_a_root_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "params.yaml").write_text("images: {root: null}")
+    monkeypatch.chdir(tmp_path)
+    words = sentence_of(["import", "images", "--into", "data/tiny"], monkeypatch, capsys)
+    assert "images.root is null: the data set has its images itself; give --root" in words
+
+
+def test_vectors_without_their_encoder_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = sentence_of(["import", "gemel-jsonl", tmp_path, "--vectors", "clip.hdf5"], monkeypatch, capsys)
+    assert "give --vectors and --encoder together" in words
+
+
+def test_captions_in_images_become_posts(tmp_path: Path) -> None:
+    exif = Image.new("RGB", (4, 4)).getexif()
+    exif[0x010E] = "A jaguar at dusk"
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.jpg", exif=exif)
+    write_picture(tmp_path / "b.png")
+    result = run("import", "captions", tmp_path, "--out", tmp_path / "posts.jsonl")
+    assert result.exit_code == 0
+    assert re.search(r"text from EXIF\W+1\W", result.stdout)
+    assert "posts.rejected.jsonl" in result.stderr
+    assert json.loads((tmp_path / "posts.jsonl").read_text())["text"] == "A jaguar at dusk"

@@ -146,6 +146,7 @@ def write_params(root: Path, backbone: BackboneSettings) -> Path:
     settings = linker_settings(backbone)
     params = {
         "dataset": NAME,
+        "images": {},
         "posts": {},
         "backbone": asdict(backbone),
         "demonstrations": asdict(settings.demonstrations) | {"compare": ["random"]},

@@ -8,134 +8,23 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 from rich.table import Table
 
 from gemel.accept import accept
+from gemel.cli_import import importer
+from gemel.console import bar_columns, err, out
 from gemel.core.errors import GemelError, RequestError
 from gemel.core.schema import Link, Mention, Post
 from gemel.stages import METRICS, RELEASE
 
-if TYPE_CHECKING:
-    from gemel.posts.importing import ImportReport
-
 app = typer.Typer(no_args_is_help=True, help="Link mentions in image-text posts to the entities of a knowledge base.")
-importer = typer.Typer(no_args_is_help=True)
 app.add_typer(importer, name="import")
 app.command()(accept)
-out, err = Console(), Console(stderr=True)
-
-
-def _print_schema(wanted: bool) -> None:
-    if not wanted:
-        return
-    import json
-
-    from gemel.posts.rows import json_schemas
-
-    typer.echo(json.dumps(json_schemas(), indent=2))
-    raise typer.Exit
-
-
-@importer.callback()
-def import_dataset(
-    schema: Annotated[
-        bool,
-        typer.Option(
-            "--schema", callback=_print_schema, is_eager=True, help="print the JSON Schema of a data set's lines"
-        ),
-    ] = False,
-) -> None:
-    """Turn a public data set into one of the project's, under data/."""
-
-
-@importer.command("wikimel")
-def import_wikimel(
-    source: Annotated[Path, typer.Argument(help="Wikidata-MEL.json, a MIMIC-style list, or the folder of its splits")],
-    images: Annotated[Path | None, typer.Option(help="folder of the image files")] = None,
-    target: Annotated[Path, typer.Option(help="where the data set goes")] = Path("data/wikimel"),
-) -> None:
-    """WikiMEL, in MELBench's or MIMIC's format. Mentions and posts are kept, whatever they lack, and counted."""
-    from gemel.posts.wikimel import import_wikimel as run
-
-    _show_import(run(source, target, images), target)
-
-
-@importer.command("richpedia")
-def import_richpedia(
-    source: Annotated[Path, typer.Argument(help="Richpedia-MEL.json, a MIMIC-style list, or the folder of its splits")],
-    images: Annotated[Path | None, typer.Option(help="folder of the image files")] = None,
-    target: Annotated[Path, typer.Option(help="where the data set goes")] = Path("data/richpedia"),
-) -> None:
-    """Richpedia-MEL, in MELBench's or MIMIC's format."""
-    from gemel.posts.wikimel import import_richpedia as run
-
-    _show_import(run(source, target, images), target)
-
-
-@importer.command("wikidiverse")
-def import_wikidiverse(
-    source: Annotated[Path, typer.Argument(help="train.json, train_w_10cands.json, …, or the folder of the splits")],
-    images: Annotated[Path | None, typer.Option(help="the data set's folder wikinewsImgs")] = None,
-    target: Annotated[Path, typer.Option(help="where the data set goes")] = Path("data/wikidiverse"),
-) -> None:
-    """WikiDiverse, as annotated or with candidates. Entities are pages of Wikipedia, NIL mentions stay NIL."""
-    from gemel.posts.wikidiverse import import_wikidiverse as run
-
-    _show_import(run(source, target, images), target)
-
-
-@importer.command("gemel-jsonl")
-def import_gemel_jsonl(
-    source: Annotated[Path, typer.Argument(help="gemel_train.jsonl, …, or the folder of the splits")],
-    images: Annotated[Path | None, typer.Option(help="WikiDiverse's folder wikinewsImgs")] = None,
-    target: Annotated[Path, typer.Option(help="where the data set goes")] = Path("data/gemel_jsonl"),
-) -> None:
-    """The JSON lines of the GEMEL reference code. Its HDF5 file of image vectors is not read."""
-    from gemel.posts.gemel_jsonl import import_gemel_jsonl as run
-
-    _show_import(run(source, target, images), target)
-
-
-@importer.command("entities")
-def import_entities(
-    source: Annotated[
-        Path, typer.Argument(help="JSON lines, CSV, TSV, titles (.txt), Wikidata dump (.json); .gz, .bz2")
-    ],
-    into: Annotated[Path, typer.Option(help="folder of the data set whose entities they become")],
-    prefix: Annotated[str | None, typer.Option(help="titles: what goes before a title to make its id")] = None,
-    type_: Annotated[list[str] | None, typer.Option("--type", help="dump: class to keep, e.g. Q5; repeatable")] = None,
-    min_sitelinks: Annotated[int, typer.Option(min=0, help="dump: least number of pages about an entity")] = 0,
-    language: Annotated[str | None, typer.Option(help="of the names; dump and titles: en")] = None,
-    redirects: Annotated[Path | None, typer.Option(help="merged ids, old<TAB>living on each line")] = None,
-) -> None:
-    """A knowledge base of your own. Rows that can't be used are counted, and kept with their reason."""
-    from gemel.posts.entities_import import REJECTED
-    from gemel.posts.entities_import import import_entities as run
-
-    report = run(
-        source,
-        into,
-        prefix=prefix,
-        types=tuple(type_ or ()),
-        min_sitelinks=min_sitelinks,
-        language=language,
-        redirects=redirects,
-    )
-    table = Table("what", "count", title=escape(f"Entities imported into {into}"))
-    for what, count in report.counts().items():
-        table.add_row(escape(what), str(count))
-    out.print(table)
-    for row in report.first_rejected:
-        err.print(f"[yellow]{escape(f'{source} {row}')}[/]", highlight=False)
-    if report.first_rejected:
-        err.print(escape(f"All such rows: {into / REJECTED}"), highlight=False)
-    out.print(f"Now `dvc add data`, then `dvc exp run -S dataset={escape(into.name)}`.", highlight=False)
 
 
 @app.command()
@@ -194,14 +83,6 @@ def main() -> None:
         sys.exit(1)
 
 
-def _show_import(report: ImportReport, target: Path) -> None:
-    table = Table("what", "count", title=f"Imported into {target}")
-    for what, count in report.counts().items():
-        table.add_row(what.replace("_", " "), str(count))
-    out.print(table)
-    out.print(f"Now `dvc add data`, then `dvc exp run -S dataset={escape(target.name)}`.", highlight=False)
-
-
 def _single_post(posts: Path | None, text: str | None, mention: str | None, image: Path | None) -> Post | None:
     if posts is not None:
         if text or mention or image:
@@ -231,9 +112,8 @@ def _link_file(linker: object, posts: Path, to: Path) -> None:
 
     assert isinstance(linker, Linker)
     requests = list(read_requests(posts))
-    columns = (TextColumn("linking"), BarColumn(), MofNCompleteColumn(), TextColumn("posts"), TimeRemainingColumn())
     rows = []
-    with Progress(*columns, console=err) as progress:
+    with Progress(*bar_columns("linking", "posts"), console=err) as progress:
         bar = progress.add_task("", total=len(requests))
         for some in link_rows(linker, requests):
             rows += some

@@ -12,6 +12,7 @@ from gemel.core.settings import (
     BackboneSettings,
     DemonstrationSettings,
     EvaluationSettings,
+    ImagesSettings,
     MapperSettings,
     RuntimeSettings,
 )
@@ -22,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
 SECTIONS = {
     "backbone": BackboneSettings,
+    "images": ImagesSettings,
     "demonstrations": DemonstrationSettings,
     "mapper": MapperSettings,
     "evaluation": EvaluationSettings,

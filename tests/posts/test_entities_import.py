@@ -325,9 +325,9 @@ def test_failed_import_leaves_the_data_set_as_it_was(tmp_path: Path, write_datas
 
 
 def test_next_import_removes_what_a_killed_one_left(tmp_path: Path, target: Path) -> None:
-    (target.parent / ".own.entities-1").mkdir(parents=True)
+    (target.parent / ".own.draft-1").mkdir(parents=True)
     target.mkdir()
-    save(target.parent / ".own.entities-1" / "entities.jsonl", '{"id":')
+    save(target.parent / ".own.draft-1" / "entities.jsonl", '{"id":')
     import_entities(save(tmp_path / "own.csv", TABLE), target)
     assert [path.name for path in target.parent.iterdir()] == ["own"]
     assert sorted(contents(target)) == ["dataset.json", "entities.jsonl"]

@@ -109,7 +109,9 @@ def test_bad_source_is_refused_naming_the_line(tmp_path: Path, target: Path, con
 
 def test_folder_without_a_train_split_is_refused(tmp_path: Path, target: Path) -> None:
     save(tmp_path / "all" / "gemel_dev.jsonl", line())
-    with pytest.raises(DataError, match=r"expected one file \*_train\.jsonl, found \[\] among \['gemel_dev.jsonl'\]"):
+    with pytest.raises(
+        DataError, match=r"expected one file \*_train\.jsonl or \*_train\.json, found \[\] among \['gemel_dev.jsonl'\]"
+    ):
         import_gemel_jsonl(tmp_path / "all", target, None)
 
 

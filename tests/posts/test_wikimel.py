@@ -177,7 +177,7 @@ def test_failed_import_leaves_the_former_data_set(
     def full(*_: object) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("gemel.posts.importing._write_lines", full)
+    monkeypatch.setattr("gemel.posts.importing.write_lines", full)
     with pytest.raises(DataError, match="the import could not be written"):
         import_wikimel(source, target, None)
     assert contents(target) == first

@@ -39,7 +39,7 @@ def write_project(root: Path, posts: list[Any], params: str = "dataset: tiny\npo
     (folder / "dataset.json").write_text('{"name": "tiny", "format": 1}')
     for name, rows in (("posts", posts), ("entities", ENTITIES)):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (root / "params.yaml").write_text(params)
+    (root / "params.yaml").write_text(f"images: {{}}\n{params}")
 
 
 @pytest.fixture(autouse=True)

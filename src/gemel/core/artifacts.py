@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from gemel.core.drafts import draft_beside, put_in_place
 from gemel.core.errors import ArtifactError
 
 FORMAT = 1
@@ -29,17 +28,11 @@ def new_artifact(target: Path, stage: str, facts: Mapping[str, Any]) -> Iterator
     ids, tokenizer fingerprint); the mapping is read on leaving, so that it can be filled while writing.
     A failure leaves the former artifact as it was and no half-written folder.
     """
-    draft = target.with_name(f".{target.name}.draft-{os.getpid()}")
-    for stale in target.parent.glob(f".{target.name}.draft-*"):
-        shutil.rmtree(stale)
-    draft.mkdir(parents=True)
-    try:
+    with draft_beside(target) as draft:
         yield draft
         manifest = {"format": FORMAT, "stage": stage, "facts": dict(facts), "files": _file_table(draft)}
         (draft / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        _replace(draft, target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        put_in_place(draft, target)
 
 
 def read_manifest(artifact: Path, stage: str, *, check_hashes: bool = False) -> dict[str, Any]:
@@ -104,11 +97,3 @@ def _check_file(path: Path, entry: Mapping[str, Any], check_hashes: bool, advice
         raise ArtifactError(f"{path}: {size} bytes, but its manifest says {entry['bytes']} (truncated?); {advice}")
     if check_hashes and file_sha256(path) != entry["sha256"]:
         raise ArtifactError(f"{path}: its SHA-256 differs from the manifest's (damaged?); {advice}")
-
-
-def _replace(draft: Path, target: Path) -> None:
-    former = target.with_name(f".{target.name}.draft-former")
-    if target.exists():
-        target.rename(former)
-    draft.rename(target)
-    shutil.rmtree(former, ignore_errors=True)

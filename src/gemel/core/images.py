@@ -7,7 +7,7 @@ import stat
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     from PIL import Image
+    from PIL.ImageFile import ImageFile
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_BYTES = 50 * 1024 * 1024
@@ -62,6 +63,17 @@ def decode_image(data: bytes, where: str) -> Image.Image:
     where: names the image in errors.
     Raises: ImageError if the bytes are no image of FORMATS, are damaged, or break a bound of image_bounds.
     """
+    with opened_image(data, where) as image, _large_image if _is_large(image) else nullcontext():
+        image.load()
+        return _to_rgb(_upright(image))
+
+
+@contextmanager
+def opened_image(data: bytes, where: str) -> Iterator[ImageFile]:
+    """Open an image within the bounds of image_bounds, its pixels not decoded yet.
+
+    Raises: as decode_image, also for what is raised while it is open.
+    """
     from PIL import UnidentifiedImageError
 
     pillow = _pillow()
@@ -71,9 +83,7 @@ def decode_image(data: bytes, where: str) -> Image.Image:
         check_file(data, where)
         with pillow.open(Source(data, where), formats=FORMATS) as image:
             check_image(image, data, where)
-            with _large_image if image.width * image.height > LARGE_PIXELS else nullcontext():
-                image.load()
-                return _to_rgb(_upright(image))
+            yield image
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -84,6 +94,10 @@ def decode_image(data: bytes, where: str) -> Image.Image:
         # Damaged files make Pillow's decoders raise nearly anything: OSError, SyntaxError, struct.error, IndexError, …
         found = f"{type(error).__name__}: {error}"
         raise ImageError(f"{where}: can't be decoded, the file may be damaged ({found})") from error
+
+
+def _is_large(image: Image.Image) -> bool:
+    return image.width * image.height > LARGE_PIXELS
 
 
 @functools.cache

@@ -42,6 +42,16 @@ class BackboneSettings:
 
 
 @dataclass(frozen=True)
+class ImagesSettings:
+    """root: of the archive that a data set's images lie in, a folder or an fsspec URL; None: in the data set's folder.
+
+    A setting and no fact of a data set, so that data from elsewhere can't choose what is read.
+    """
+
+    root: str | None = None
+
+
+@dataclass(frozen=True)
 class DemonstrationSettings:
     """How demonstrations are chosen.
 

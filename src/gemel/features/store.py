@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
@@ -66,12 +67,18 @@ class FeatureStore(Mapping[str, Vectors]):
 
 
 def write_features(
-    folder: Path, images: Mapping[str, str], files: ImageFiles, encoder: VisionEncoder, progress: Path, batch_size: int
+    folder: Path,
+    images: Mapping[str, str],
+    files: ImageFiles,
+    encoder: VisionEncoder,
+    progress: Path,
+    batch_size: int,
+    known: Mapping[str, Vectors] = MappingProxyType({}),
 ) -> None:
     """Encode images and write a store.
 
-    images: SHA-256 -> name of one of the files. progress: a folder outside the artifact, where finished shards wait; a
-    run that was killed goes on from them. It is removed at the end.
+    images: SHA-256 -> name of one of the files. known: SHA-256 -> vector of what needs no encoding. progress: a folder
+    outside the artifact, where finished shards wait; a run that was killed goes on from them. It is removed at the end.
     """
     order = sorted(images)
     progress.mkdir(parents=True, exist_ok=True)
@@ -79,7 +86,7 @@ def write_features(
     for number, shard in enumerate(shards):
         finished = progress / f"{_shard_key(shard, encoder)}.npy"
         if not finished.exists():
-            _write_whole(finished, _encode_files([images[sha256] for sha256 in shard], files, encoder, batch_size))
+            _write_whole(finished, _vectors_of(shard, images, files, encoder, batch_size, known))
         shutil.copyfile(finished, _shard_path(folder, number))
     rows = [(sha256, number, row) for number, shard in enumerate(shards) for row, sha256 in enumerate(shard)]
     schema = {"sha256": pl.String, "shard": pl.Int32, "row": pl.Int32}
@@ -87,11 +94,24 @@ def write_features(
     shutil.rmtree(progress)
 
 
+def _vectors_of(
+    shard: Sequence[str],
+    images: Mapping[str, str],
+    files: ImageFiles,
+    encoder: VisionEncoder,
+    batch_size: int,
+    known: Mapping[str, Vectors],
+) -> Vectors:
+    unknown = [sha256 for sha256 in shard if sha256 not in known]
+    encoded = _encode_files([images[sha256] for sha256 in unknown], files, encoder, batch_size)
+    made = dict(zip(unknown, encoded, strict=True))
+    return np.stack([made[sha256] if sha256 in made else known[sha256] for sha256 in shard])
+
+
 def _encode_files(names: Sequence[str], files: ImageFiles, encoder: VisionEncoder, batch_size: int) -> Vectors:
     parts: Iterable[Sequence[str]] = (names[start : start + batch_size] for start in range(0, len(names), batch_size))
-    return np.concatenate(
-        [encoder.encode([decode_image(files.read(name), files.where(name)) for name in part]) for part in parts]
-    )
+    encoded = (encoder.encode([decode_image(files.read(name), files.where(name)) for name in part]) for part in parts)
+    return np.concatenate([encoder.encode([]), *encoded])
 
 
 def _shard_key(shard: Sequence[str], encoder: VisionEncoder) -> str:

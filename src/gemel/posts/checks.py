@@ -10,7 +10,7 @@ from pydantic import Field
 
 from gemel.core.schema import SPLITS
 from gemel.posts.frames import Usual
-from gemel.posts.image_check import IMAGE_STATUSES
+from gemel.posts.image_check import IMAGE_STATUSES, USABLE
 
 Severity = Literal["critical", "warning"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -93,8 +93,8 @@ def _post_checks(limits: Limits, usual: Usual) -> tuple[Check, ...]:
         _filled("text_filled", "posts", "text"),
         _one_of("post_split_known", "posts", "split", SPLITS),
         _one_of("image_status_known", "posts", "image_status", IMAGE_STATUSES),
-        _share("images_read", "posts", "image_of_post", "read", limits.min_image_share, "named images are read"),
-        _share("imputed_images", "posts", "image_status", "read", 1 - limits.max_imputed_share, "posts have an image"),
+        _share("images_read", "posts", "image_of_post", USABLE, limits.min_image_share, "named images are read"),
+        _share("imputed_images", "posts", "image_status", USABLE, 1 - limits.max_imputed_share, "posts have an image"),
         _between("image_not_repeated", "posts", "warning", repeated, "posts_with_image", most=usual.most_uses),
         _between(
             "text_length_usual",
@@ -110,7 +110,7 @@ def _post_checks(limits: Limits, usual: Usual) -> tuple[Check, ...]:
             "language_usual",
             "posts",
             "language",
-            usual.language,
+            (usual.language,),
             limits.min_language_share,
             f"sampled posts that show their language share it: {usual.language or 'none does'}",
         ),
@@ -128,11 +128,13 @@ def _mention_checks(limits: Limits) -> tuple[Check, ...]:
         _filled("mention_filled", "mentions", "mention"),
         _one_of("mention_split_known", "mentions", "split", SPLITS),
         _equal("span_holds_mention", "mentions", "mention", "covered", span),
-        _share("mention_in_text", "mentions", "in_text", "yes", limits.min_in_text_share, "mentions are in their text"),
+        _share(
+            "mention_in_text", "mentions", "in_text", ("yes",), limits.min_in_text_share, "mentions are in their text"
+        ),
         _one_of("post_exists", "mentions", "post_known", ("yes",), "the post of each mention exists"),
         _equal("in_kb_true", "mentions", "in_kb", "in_catalog", flag),
-        _share("entities_in_kb", "mentions", "in_kb", "yes", limits.min_in_kb_share, "gold ids are in the catalog"),
-        _share("few_nil", "mentions", "has_gold", "yes", 1 - limits.max_nil_share, "mentions have a gold entity"),
+        _share("entities_in_kb", "mentions", "in_kb", ("yes",), limits.min_in_kb_share, "gold ids are in the catalog"),
+        _share("few_nil", "mentions", "has_gold", ("yes",), 1 - limits.max_nil_share, "mentions have a gold entity"),
         _between("one_gold", "mentions", "warning", one_gold, "golds_of_it", most=1),
         _between("no_leakage", "mentions", "warning", leaked, "splits_with_it", most=1),
         _between("dev_text_unseen", "mentions", "warning", shared.format("dev"), "splits_with_dev_text", most=1),
@@ -199,7 +201,7 @@ def _between(
     return Check(name, table, severity, description, "ExpectColumnValuesToBeBetween", arguments)
 
 
-def _share(name: str, table: str, column: str, value: str, least: float, description: str) -> Check:
+def _share(name: str, table: str, column: str, values: Sequence[str], least: float, description: str) -> Check:
     said = f"at least {least:.0%} of the {description}"
-    arguments = {"column": column, "value_set": [value], "mostly": least}
+    arguments = {"column": column, "value_set": list(values), "mostly": least}
     return Check(name, table, "warning", said, "ExpectColumnValuesToBeInSet", arguments)

@@ -12,7 +12,7 @@ POSTS_SCHEMA: Schema = {
     "post_id": pl.String,
     "text": pl.String,
     "image": pl.String,  # path relative to the data set's folder, with / between its parts
-    "image_sha256": pl.String,  # null unless image_status is "read"
+    "image_sha256": pl.String,  # null unless image_status is "read" or "vector"
     "image_status": pl.String,
     "image_reason": pl.String,
     "split": pl.String,

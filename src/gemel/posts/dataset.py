@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -53,10 +54,13 @@ class RawDataset:
     redirected_mentions: int = 0
 
 
-def read_dataset(folder: Path) -> RawDataset:
+def read_dataset(
+    folder: Path, files: ImageFiles | None = None, vectors: Mapping[str, str] = MappingProxyType({})
+) -> RawDataset:
     """Read a data set, checking each of its rows and images.
 
     Rows become columns as they are read: what stays in memory is the tables, the ids and the entities.
+    files: its images; None: those in its folder. vectors: as check_images.
     Raises: DataError if a file is missing, dataset.json is of another format, redirects.tsv is broken, or no usable
     post or entity is left.
     """
@@ -65,7 +69,7 @@ def read_dataset(folder: Path) -> RawDataset:
     entity_rows, post_rows = Rows(ENTITIES), Rows(POSTS)
     entities = _read_entities(folder, redirects, entity_rows)
     mentions = MentionReader(MENTIONS, {entity.entity_id for entity in entities}, redirects)
-    posts = _with_images(_read_posts(folder, mentions, post_rows), ImageFolder(folder))
+    posts = _with_images(_read_posts(folder, mentions, post_rows), files or ImageFolder(folder), vectors)
     mention_table = mentions.table(posts)
     sources = (post_rows, mentions.rows, entity_rows)
     for rows, count in zip(sources, (posts.height, mention_table.height, len(entities)), strict=True):
@@ -124,9 +128,7 @@ def _read_posts(folder: Path, mentions: MentionReader, rows: Rows) -> pl.DataFra
     kept = Columns(_SCHEMA)
     for line, post in read_rows(folder / POSTS, PostLine, rows):
         mentions.read(post, line, len(kept))
-        # Windows writes \ between the parts of a path; no other system reads it so.
-        image = None if post.image is None else post.image.replace("\\", "/")
-        kept.append(post.id, post.text, image, post.split, post.caption)
+        kept.append(post.id, post.text, post.image, post.split, post.caption)
     _expect_rows(folder, rows, len(kept))
     return kept.table()
 
@@ -143,10 +145,10 @@ def _expect_rows(folder: Path, rows: Rows, kept: int) -> None:
     )
 
 
-def _with_images(posts: pl.DataFrame, files: ImageFiles) -> pl.DataFrame:
+def _with_images(posts: pl.DataFrame, files: ImageFiles, vectors: Mapping[str, str]) -> pl.DataFrame:
     """Look at each image once, and say in the table what became of it."""
     names = posts["image"].drop_nulls().unique(maintain_order=True)
-    checks = check_images(files, names)
+    checks = check_images(files, names, vectors)
     found = [(name, check.status, check.reason, check.sha256) for name, check in checks.items()]
     status = pl.DataFrame(found, schema=_CHECK_SCHEMA, orient="row")
     joined = posts.join(status, on="image", how="left", maintain_order="left")

@@ -5,10 +5,7 @@ Rows are read and written one at a time; what stays in memory is the ids of the 
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +14,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from gemel.core.drafts import put_in_place
 from gemel.core.errors import DataError, RequestError
+from gemel.posts.data_folder import data_draft, holds_something, json_line, opened_lines, write_facts
 from gemel.posts.dataset import ENTITIES, FACTS, FORMAT, read_facts
 from gemel.posts.entity_sources import NAMES, Broken, Filtered, Found, Item, read_json_objects, read_table, read_titles
 from gemel.posts.redirects import REDIRECTS, read_redirects, write_redirects
@@ -86,8 +85,8 @@ def import_entities(
         language = language or "en"
     living = read_redirects(redirects) if redirects else {}
     report = EntitiesReport(redirects=len(living))
-    facts = _facts_of(target)
-    with _draft_beside(target) as draft:
+    with data_draft(target) as draft:
+        facts = read_facts(target) if holds_something(target) else {"name": target.name, "format": FORMAT}
         wanted = Wanted(types, min_sitelinks, language or "en")
         items = _items(source, kind, prefix or f"{language}wiki:", wanted, draft / CLASSES)
         _write(items, draft, language, living, report)
@@ -109,8 +108,8 @@ def import_entities(
             about |= {"types": list(types), "min_sitelinks": min_sitelinks, "popularity": "number of sitelinks"}
         facts |= {"entities": report.kept, "knowledge_base": about}
         facts.pop("popularity", None)  # the note of the import that wrote the former entities
-        (draft / FACTS).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        _put_in_place(draft, target)
+        write_facts(draft, facts)
+        _move_files(draft, target)
     return report
 
 
@@ -139,7 +138,7 @@ def _write(
 ) -> None:
     """Write the kept rows to ENTITIES and the others, if they weren't filtered, to REJECTED; count all of them."""
     first_lines: dict[str, int] = {}
-    with _opened(draft / ENTITIES) as kept, _opened(draft / REJECTED) as rejected:
+    with opened_lines(draft / ENTITIES) as kept, opened_lines(draft / REJECTED) as rejected:
         for item in items:
             report.read += 1
             if isinstance(item, Filtered):
@@ -152,13 +151,13 @@ def _write(
                     first_lines[entity_id] = item.line
                     report.kept += 1
                     report.redirected += entity_id != entity.id
-                    kept.write(_json_line(entity.model_dump(exclude_none=True) | {"id": entity_id}))
+                    kept.write(json_line(entity.model_dump(exclude_none=True) | {"id": entity_id}))
                     continue
                 report.duplicates += 1
                 why = f"duplicate id {entity_id!r}, first on line {first_lines[entity_id]}"
             else:
                 report.rejected += 1
-            rejected.write(_json_line({"line": item.line, "reason": why, "row": item.text[:LONGEST_ROW]}))
+            rejected.write(json_line({"line": item.line, "reason": why, "row": item.text[:LONGEST_ROW]}))
             if len(report.first_rejected) < MOST_SHOWN:
                 report.first_rejected.append(f"line {item.line}: {why}")
 
@@ -187,56 +186,24 @@ def _name_types(draft: Path) -> int:
         pairs = (line.rstrip("\n").split("\t", 1) for line in lines)
         labels = {class_id: label for class_id, label in pairs if class_id in needed}
     unlabelled = 0
-    with (draft / UNTYPED).open(encoding="utf-8") as lines, _opened(draft / ENTITIES) as typed:
+    with (draft / UNTYPED).open(encoding="utf-8") as lines, opened_lines(draft / ENTITIES) as typed:
         for line in lines:
             row = json.loads(line)
             label = labels.get(row.get("type"))
             unlabelled += "type" in row and label is None
-            typed.write(_json_line({key: label if key == "type" else value for key, value in row.items()}))
+            typed.write(json_line({key: label if key == "type" else value for key, value in row.items()}))
     (draft / CLASSES).unlink()
     (draft / UNTYPED).unlink()
     return unlabelled
 
 
-def _opened(path: Path) -> Any:
-    return path.open("w", encoding="utf-8", newline="\n")
-
-
-def _json_line(row: Mapping[str, Any]) -> str:
-    return json.dumps(row, ensure_ascii=False) + "\n"
-
-
-def _facts_of(target: Path) -> dict[str, Any]:
-    """What the data set in the target states of itself, or the beginnings of a new one."""
-    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
-        return {"name": target.name, "format": FORMAT}
-    if not (target / FACTS).is_file():
-        raise DataError(f"{target}: exists and is no data set (it has no {FACTS}); move it away or import elsewhere")
-    return read_facts(target)
-
-
-@contextlib.contextmanager
-def _draft_beside(target: Path) -> Iterator[Path]:
-    """Give a folder beside the target to write into, which is removed on leaving."""
-    for stale in target.parent.glob(f".{target.name}.entities-*"):
-        shutil.rmtree(stale)
-    draft = target.with_name(f".{target.name}.entities-{os.getpid()}")
-    try:
-        draft.mkdir(parents=True)
-        yield draft
-    except OSError as error:
-        raise DataError(f"{target}: the import could not be written ({error})") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _put_in_place(draft: Path, target: Path) -> None:
+def _move_files(draft: Path, target: Path) -> None:
     """Make the draft the data set, or move its files into the one that is there; a former import's rejected rows go."""
     if not (draft / REJECTED).stat().st_size:
         (draft / REJECTED).unlink()
         (target / REJECTED).unlink(missing_ok=True)
     if not (target / FACTS).exists():
-        draft.rename(target)
+        put_in_place(draft, target)
         return
     for path in sorted(draft.iterdir()):
         path.replace(target / path.name)

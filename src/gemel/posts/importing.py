@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
-import json
-import os
 import re
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from gemel.core.drafts import put_in_place
 from gemel.core.errors import DataError
 from gemel.core.schema import SPLITS, Split
-from gemel.posts.dataset import ENTITIES, FACTS, FORMAT, POSTS
+from gemel.posts.data_folder import data_draft, write_facts, write_lines
+from gemel.posts.dataset import ENTITIES, FORMAT, POSTS
+from gemel.posts.image_vectors import FACT, copy_vectors
 from gemel.posts.sources import Format, Fragment, SourceMention, source_files
+from gemel.posts.vector_file import VectorFile
 
 # Shares of the split that is made for a source without one; the rest is test.
 TRAIN_SHARE, DEV_SHARE = 0.70, 0.10
@@ -66,7 +67,9 @@ class _Post:
     mentions: tuple[SourceMention, ...]
 
 
-def import_source(form: Format, source: Path, target: Path, images: Path | None) -> ImportReport:
+def import_source(
+    form: Format, source: Path, target: Path, images: Path | None, vectors: VectorFile | None = None
+) -> ImportReport:
     """Write a source as a data set; the same source always gives the same bytes.
 
     source: one file, or a folder with one for each split. A file whose name states a split is that split; any other is
@@ -74,6 +77,7 @@ def import_source(form: Format, source: Path, target: Path, images: Path | None)
     target: the data set's folder; one that is there is replaced, and kept as it was if the import fails.
     images: folder that the source's image names are relative to; None if there are no images. Files keep their names
     where these are plain, so that images which come later can simply be put into place.
+    vectors: file with the vectors of images, which the data set then has in place of these images.
     Raises: DataError, naming the file and the entry, if the source breaks its format.
     """
     if images is not None and not images.is_dir():
@@ -86,19 +90,22 @@ def import_source(form: Format, source: Path, target: Path, images: Path | None)
     _check_ids(fragments)
     posts, divided = _join_posts(fragments)
     entities = _catalog(posts)
-    with _replaced_folder(target) as draft:
+    with data_draft(target) as draft:
         copied, missing = _copy_images(posts, images, draft / "images", form.image_files)
+        about: dict[str, Any] = {"name": target.name, "source": form.about, "licence": form.licence, "format": FORMAT}
+        if vectors is not None:
+            about[FACT] = copied_vectors = copy_vectors(vectors, _vector_keys(fragments), draft)
+            notes |= {f"vectors_{what}": copied_vectors[what] for what in ("found", "absent", "rejected")}
         facts = _facts(posts, divided)
         split_by = "hash of the post id" if files[0].split is None else "file name"
         report = ImportReport(
             **facts, entities=len(entities), images=copied, missing_images=missing, split_by=split_by, notes=notes
         )
-        _write_lines(draft / POSTS, (_post_line(post) for post in posts))
-        _write_lines(draft / ENTITIES, entities)
-        about = {"name": target.name, "source": form.about, "licence": form.licence, "format": FORMAT}
+        write_lines(draft / POSTS, (_post_line(post) for post in posts))
+        write_lines(draft / ENTITIES, entities)
         popularity = {"popularity": "mentions in the train split"}
-        content = json.dumps(about | popularity | report.counts(), indent=1, ensure_ascii=False)
-        (draft / FACTS).write_text(content + "\n", encoding="utf-8")
+        write_facts(draft, about | popularity | report.counts())
+        put_in_place(draft, target)
     return report
 
 
@@ -181,7 +188,7 @@ def _post_line(post: _Post) -> dict[str, Any]:
     return {
         "id": post.post_id,
         "text": post.text,
-        "image": None if post.image is None else f"images/{_image_name(post.image)}",
+        "image": None if post.image is None else _image_path(post.image),
         "split": post.split,
         "mentions": [
             {
@@ -194,6 +201,19 @@ def _post_line(post: _Post) -> dict[str, Any]:
             for mention in post.mentions
         ],
     }
+
+
+def _image_path(image: str) -> str:
+    return f"images/{_image_name(image)}"
+
+
+def _vector_keys(fragments: Iterable[Fragment]) -> dict[str, list[str]]:
+    """The keys that a file of vectors may have for an image, by the path that posts name it with."""
+    keys: dict[str, dict[str, None]] = defaultdict(dict)
+    for fragment in fragments:
+        if fragment.image is not None:
+            keys[_image_path(fragment.image)][fragment.vector_key or fragment.image] = None
+    return {image: list(names) for image, names in keys.items()}
 
 
 def _image_name(image: str) -> str:
@@ -224,34 +244,3 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):  # A name that no file can have: too long, or with a null character.
         return False
-
-
-def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-
-
-@contextlib.contextmanager
-def _replaced_folder(target: Path) -> Iterator[Path]:
-    """Give a folder beside the target to write into; on leaving without an error it takes the target's place.
-
-    Raises: DataError if the target is something else than a data set, which an import must not delete.
-    """
-    if target.exists() and not (target / FACTS).is_file():
-        raise DataError(f"{target}: exists and is no data set (it has no {FACTS}); move it away or import elsewhere")
-    draft = target.with_name(f".{target.name}.draft-{os.getpid()}")
-    former = target.with_name(f".{target.name}.former-{os.getpid()}")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    try:
-        yield draft
-        if target.exists():
-            target.rename(former)
-        draft.rename(target)
-    except OSError as error:
-        raise DataError(f"{target}: the import could not be written ({error})") from error
-    finally:
-        if former.exists() and not target.exists():
-            former.rename(target)
-        for left in (draft, former):
-            shutil.rmtree(left, ignore_errors=True)

@@ -36,6 +36,11 @@ def _words(text: str) -> str:
     return _filled(text)
 
 
+def _slashes(path: str) -> str:
+    # Windows writes \ between the parts of a path; no other system reads it so.
+    return path.replace("\\", "/")
+
+
 # The patterns are for the JSON Schema alone; the validators have the better words.
 Filled = Annotated[str, AfterValidator(_filled), Field(json_schema_extra={"pattern": r"\S"})]
 Words = Annotated[str, AfterValidator(_words), Field(json_schema_extra={"pattern": r"^[^\x00]*[^\s\x00][^\x00]*$"})]
@@ -55,13 +60,13 @@ class Line(BaseModel):
 class PostLine(Line):
     """A line of posts.jsonl; its mentions are checked one by one, as MentionLine.
 
-    image: path relative to the data set's folder, with / or \\ between its parts.
+    image: path relative to the data set's folder; with / between its parts, whatever the line has.
     """
 
     text: Words
     split: Split
     mentions: list[Any]
-    image: Filled | None = None
+    image: Annotated[Filled, AfterValidator(_slashes)] | None = None
     caption: str | None = None
 
     def keys_read(self) -> int:

@@ -42,7 +42,11 @@ class SourceMention:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A post or a part of one. where: file and entry, for errors. split: None where the source states none."""
+    """A post or a part of one.
+
+    where: file and entry, for errors. split: None where the source states none. vector_key: what a file of vectors
+    calls the image.
+    """
 
     where: str
     group: str
@@ -50,6 +54,7 @@ class Fragment:
     image: str | None
     split: Split | None
     mentions: tuple[SourceMention, ...]
+    vector_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +78,13 @@ def _same_file(image: str) -> Iterable[str]:
 class Format:
     """What an import must know of a public format.
 
-    title: for errors. ending: of its files. about, licence: for dataset.json. read: its reader.
+    title: for errors. endings: of its files, the usual one first. about, licence: for dataset.json. read: its reader.
     notes: names of what the reader counts. splits: those that a folder must have; it may have the others.
     image_files: the files of the images' folder that may hold an image, the likeliest first.
     """
 
     title: str
-    ending: str
+    endings: tuple[str, ...]
     about: str
     licence: str
     read: Reader
@@ -148,13 +153,14 @@ def source_files(source: Path, form: Format) -> list[SourceFile]:
         return [SourceFile(source, _split_of(source))]
     if not source.is_dir():
         raise DataError(f"{source}: no such file or folder; give a {form.title} file or the folder of its splits")
-    found = sorted(source.glob(f"*{form.ending}"))
+    found = sorted(path for path in source.iterdir() if path.suffix in form.endings)
     files: list[SourceFile] = []
     for split in SPLITS:
         matching = [path for path in found if _split_of(path) == split]
         if len(matching) > 1 or (split in form.splits and not matching):
+            wanted = " or ".join(f"*_{split}{ending}" for ending in form.endings)
             raise DataError(
-                f"{source}: expected one file *_{split}{form.ending}, found {[path.name for path in matching]} among "
+                f"{source}: expected one file {wanted}, found {[path.name for path in matching]} among "
                 f"{[path.name for path in found]}; give one file instead if the source has no splits"
             )
         files += [SourceFile(path, split) for path in matching]

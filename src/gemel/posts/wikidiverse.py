@@ -129,7 +129,7 @@ def _mention(where: str, mention_id: str, entry: _MentionEntry, text: str, notes
 
 WIKIDIVERSE = Format(
     title="WikiDiverse JSON",
-    ending=".json",
+    endings=(".json",),
     about="WikiDiverse (Wang et al., ACL 2022): captions of Wikinews, entities of Wikipedia",
     licence="texts: CC BY-SA 4.0; images: each has its own",
     read=_read,

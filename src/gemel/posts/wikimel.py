@@ -128,14 +128,14 @@ def _mention(where: str, entry: _MentionEntry, split: Split | None) -> Fragment:
 
 WIKIMEL = Format(
     title="WikiMEL JSON",
-    ending=".json",
+    endings=(".json",),
     about="WikiMEL (Wang et al., SIGIR 2022): texts of Wikipedia and Wikimedia Commons, entities of Wikidata",
     licence="texts: MIT (MELBench); images: each has its own",
     read=_read_wikimel,
 )
 RICHPEDIA = Format(
     title="Richpedia-MEL JSON",
-    ending=".json",
+    endings=(".json",),
     about="Richpedia-MEL (Wang et al., SIGIR 2022): texts of Wikipedia, entities of Wikidata",
     licence="texts: MIT (MELBench); images: each has its own",
     read=_read_richpedia,

@@ -12,11 +12,14 @@ from rich.table import Table
 from gemel.core.artifacts import new_artifact
 from gemel.core.config import PARAMS, parse_section, read_params
 from gemel.core.errors import ConfigError, DataError
+from gemel.core.image_archive import open_images
+from gemel.core.settings import ImagesSettings
 from gemel.entities.catalog import NamingReport, unique_names
 from gemel.posts.acceptance import accepted_file, read_accepted
 from gemel.posts.checks import DRIFT_CHECKS, Limits
 from gemel.posts.dataset import read_dataset
 from gemel.posts.expectations import ValidationReport, validate_tables
+from gemel.posts.image_vectors import ImageVectors
 from gemel.posts.tables import build_tables, table_facts
 from gemel.stages import DATA, POSTS
 
@@ -29,10 +32,13 @@ def main() -> None:
 
     Raises: ConfigError or DataError; the tables and Data Docs of a run that failed its checks lie in FAILED then.
     """
-    limits = parse_section(read_params().get("posts"), "posts", Limits)
+    params = read_params()
+    limits = parse_section(params.get("posts"), "posts", Limits)
+    root = parse_section(params.get("images"), "images", ImagesSettings).root
     name = dataset_in_use()
     accepted = read_accepted(ACCEPTED, name)
-    dataset = read_dataset(DATA / name)
+    folder = DATA / name
+    dataset = read_dataset(folder, open_images(folder, root), ImageVectors(folder).of_images)
     naming = unique_names(dataset.entities)
     tables = build_tables(dataset, naming.entities)
     facts = {

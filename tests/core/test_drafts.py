@@ -1,0 +1,54 @@
+"""Folders take the place of others whole, and what a killed run left is mended."""
+
+from pathlib import Path
+
+import pytest
+
+from gemel.core.drafts import draft_beside, put_in_place
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """A folder with one file, in a folder of its own."""
+    target = tmp_path / "home" / "target"
+    target.mkdir(parents=True)
+    (target / "old").touch()
+    return target
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_draft_takes_the_place_of_the_target(target: Path) -> None:
+    with draft_beside(target) as draft:
+        (draft / "new").touch()
+        put_in_place(draft, target)
+    assert (names(target), names(target.parent)) == (["new"], ["target"])
+
+
+def test_draft_that_was_not_put_in_place_is_removed(target: Path) -> None:
+    with draft_beside(target) as draft:
+        (draft / "new").touch()
+    assert (names(target), names(target.parent)) == (["old"], ["target"])
+
+
+def test_target_comes_back_if_the_draft_can_not_be_renamed(target: Path) -> None:
+    with pytest.raises(OSError, match="gone"), draft_beside(target):
+        put_in_place(target.with_name("gone"), target)
+    assert (names(target), names(target.parent)) == (["old"], ["target"])
+
+
+def test_target_that_a_killed_run_had_moved_away_comes_back(target: Path) -> None:
+    target.rename(target.with_name(".target.former"))
+    target.with_name(".target.draft-1").mkdir()
+    with draft_beside(target):
+        assert names(target) == ["old"]
+    assert names(target.parent) == ["target"]
+
+
+def test_drafts_of_other_targets_are_left_alone(target: Path) -> None:
+    other = target.with_name(".target2.draft-1")
+    other.mkdir()
+    with draft_beside(target):
+        assert other.exists()
