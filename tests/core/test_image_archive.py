@@ -5,6 +5,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+import fsspec
 import polars as pl
 import pytest
 from archives import empty_store
@@ -56,6 +57,16 @@ def test_image_that_is_gone_is_missing(photos: Path) -> None:
     (photos / "a.jpg").unlink()
     with pytest.raises(ImageNotFoundError, match="no such file"):
         open_images(photos.with_name("data"), str(photos)).read("a.jpg")
+
+
+def test_lost_access_stops_everything(photos: Path) -> None:
+    store = empty_store()
+    fsspec.filesystem("store").pipe("store://photos/a.jpg", b"a.jpg")
+    files = open_images(photos.with_name("data"), "store://photos")
+    store.failing = PermissionError("ExpiredToken"), None
+    with pytest.raises(DataError, match=r"ExpiredToken\); it could be read before: check the access") as caught:
+        files.read("a.jpg")
+    assert not isinstance(caught.value, ImageError)
 
 
 def test_image_recorded_as_missing_stays_missing(photos: Path) -> None:

@@ -119,6 +119,15 @@ def test_outage_keeps_what_was_recorded_and_the_next_run_goes_on(
     assert "a.jpg" not in read
 
 
+def test_lost_access_is_not_recorded_as_the_loss_of_all_images(store: type[ObjectStore], folder: Path) -> None:
+    import_images(folder, ROOT)
+    before = (folder / RECORD).read_bytes()
+    store.failing = PermissionError("ExpiredToken"), None
+    with pytest.raises(DataError, match=r"none of 3 images recorded as readable .*'a\.jpg': can't be read \(Expired"):
+        import_images(folder, ROOT)
+    assert (folder / RECORD).read_bytes() == before
+
+
 def test_image_that_changes_while_it_is_read_is_unreadable(
     store: type[ObjectStore], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,7 +46,8 @@ class ImageArchive:
     def read(self, name: str) -> bytes:
         """As ImageFiles, and ImageError too if the bytes are others than the recorded ones.
 
-        Raises: DataError if the record lacks the name or the archive can't be reached: these say nothing of the image.
+        Raises: DataError if the record lacks the name, or what was readable before is refused now (lost access, an
+        archive that can't be reached): these say nothing of the image.
         """
         where, mend = self.where(name), f"run `{import_command(self.folder)}`"
         place = self.record["image"].search_sorted(name)
@@ -55,7 +56,12 @@ class ImageArchive:
             raise DataError(f"{self.folder / RECORD}: {name!r} is not in it, though a post names it; {mend}")
         if row["sha256"] is None:
             raise (ImageNotFoundError if row["reason"] == MISSING else ImageError)(f"{where}: {row['reason']}")
-        content = self.root.read(name, row["bytes"])
+        try:
+            content = self.root.read(name, row["bytes"])
+        except ImageNotFoundError:
+            raise
+        except ImageError as error:
+            raise DataError(f"{error}; it could be read before: check the access to the archive, or {mend}") from error
         if hashlib.sha256(content).hexdigest() != row["sha256"]:
             raise ImageError(f"{where}: its SHA-256 is not that of {self.folder / RECORD}, so it was changed; {mend}")
         return content

@@ -19,7 +19,7 @@ from gemel.core.images import MAX_BYTES
 MISSING = "no such file"
 # A password after a user's name (not a port), or a query, which may be a signature.
 SECRET = re.compile(r"://[^/@:]*:(?!\d*(?:/|$)).*@|://[^?]*\?")
-ERRORS_OF_A_NAME = (errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL)
+ERRORS_OF_A_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
 
 
 @dataclass(frozen=True)

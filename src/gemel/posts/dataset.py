@@ -1,6 +1,7 @@
 """The project's own data set format: posts.jsonl, entities.jsonl, images/ and dataset.json in one folder.
 
-Beside them may lie redirects.tsv: gold ids and the ids of entities are then replaced by the living ids that it states.
+Beside them may lie redirects.tsv: gold ids and the ids of entities are then replaced by the living ids that it states;
+images.parquet, in place of images/ where these stay in an archive; image_vectors.npy and .parquet, in place of images.
 
 A row that breaks the format is not lost: it becomes a rejected row with its file, line and reason. A mention that
 breaks it is rejected alone, its post stays. A post whose image can't be had stays too; the table says why. Files are

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
 
-from gemel.core.errors import ImageError
+from gemel.core.errors import DataError, ImageError
 from gemel.core.image_archive import RECORD, read_record, write_record
 from gemel.core.image_root import MISSING, FileState, ImageRoot
 from gemel.posts.dataset import POSTS, read_facts
@@ -55,8 +55,8 @@ def import_images(folder: Path, root: str, advance: Callable[[int, int], None] =
 
     folder: the data set's. root: of the archive; see ImageRoot. An image is read again only if its etag or size is not
     the recorded one. advance: called with how many of how many images are done.
-    Raises: DataError if the data set can't be read or the archive can't be reached; what was recorded until then stays,
-    and the next run goes on from there.
+    Raises: DataError if the data set can't be read, or the archive can't be reached or gives nothing of what it gave
+    before; what was recorded until then stays, and the next run goes on from there.
     """
     archive, path = ImageRoot(root), folder / RECORD
     read_facts(folder)
@@ -67,7 +67,9 @@ def import_images(folder: Path, root: str, advance: Callable[[int, int], None] =
     with ThreadPoolExecutor(THREADS) as threads:
         for start in range(0, len(names), CHUNK):
             chunk = names[start : start + CHUNK]
-            rows |= {row.image: row for row in threads.map(partial(_look, archive, former), chunk)}
+            found = list(threads.map(partial(_look, archive, former), chunk))
+            _expect_access(root, found, former)
+            rows |= {row.image: row for row in found}
             write_record(path, map(astuple, rows.values()))
             advance(start + len(chunk), len(names))
     counts = Counter(_fate(former.get(name), rows[name]) for name in names)
@@ -88,6 +90,16 @@ def _look(archive: ImageRoot, former: Mapping[str, _Row], name: str) -> _Row:
     except ImageError as error:
         return _Row(name, reason=str(error).removeprefix(f"{archive.where(name)}: "))
     return _Row(name, state.etag, state.bytes, hashlib.sha256(content).hexdigest())
+
+
+def _expect_access(root: str, rows: Sequence[_Row], former: Mapping[str, _Row]) -> None:
+    """Refuse to record a lost access as the loss of all images."""
+    lost = [row for row in rows if row.image in former and former[row.image].sha256]
+    if lost and not any(row.sha256 for row in rows):
+        raise DataError(
+            f"{root}: none of {len(lost)} images recorded as readable can be read now, e.g. {lost[0].image!r}: "
+            f"{lost[0].reason}; check the root and the access to it, or remove {RECORD} if they are truly gone"
+        )
 
 
 def _fate(known: _Row | None, row: _Row) -> str:
