@@ -1,5 +1,6 @@
 """The stage `image_features`: a vector for every readable image, once."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -74,6 +75,16 @@ def test_only_new_images_are_encoded(project_copy: Path, monkeypatch: pytest.Mon
     stage.main()
     assert sum(sizes) == 1
     assert set(FeatureStore(IMAGE_FEATURES)) == set(Tables.read(POSTS).posts["image_sha256"].drop_nulls())
+
+
+@pytest.mark.usefixtures("project_copy")
+def test_progress_speed_and_outcome_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(PROGRESS)
+    shutil.rmtree(IMAGE_FEATURES)
+    stage.main()
+    shown = capsys.readouterr().out
+    assert re.search(r"encoding .*20/20 .* images/s", shown)
+    assert "20 images: 20 encoded, 0 had their vectors." in shown
 
 
 @pytest.mark.usefixtures("project_copy")

@@ -85,8 +85,9 @@ def write_parts_on_ray(
         ray.data.DataContext.get_current().enable_progress_bars = False
         rows = [_row(images[start : start + TASK_IMAGES]) for start in range(0, len(images), TASK_IMAGES)]
         tasks = ray.data.from_items(rows, override_num_blocks=len(rows))
-        shares = _shares(ray.cluster_resources(), settings.device)
-        for answer in tasks.map(PartWriter, fn_constructor_args=(settings,), **shares).iter_rows():
+        actors, share = _shares(ray.cluster_resources(), settings.device)
+        pool = ray.data.ActorPoolStrategy(size=actors)
+        for answer in tasks.map(PartWriter, fn_constructor_args=(settings,), compute=pool, **share).iter_rows():
             if answer["problem"]:
                 raise DataError(answer["problem"])
             advance(answer["images"])
@@ -110,10 +111,10 @@ def _row(images: Sequence[Wanted]) -> dict[str, list[str]]:
     return {"sha256": [image.sha256 for image in images], "name": [image.name for image in images]}
 
 
-def _shares(resources: dict[str, float], device: str) -> dict[str, Any]:
-    """An actor a card; without cards, one for each few cores."""
+def _shares(resources: dict[str, float], device: str) -> tuple[int, dict[str, int]]:
+    """An actor a card; without cards, one for each few cores. Returns: number of actors, and what each holds."""
     cores = int(resources["CPU"])
     if device.startswith("cuda"):
         cards = max(1, int(resources.get("GPU", 0)))
-        return {"concurrency": cards, "num_gpus": 1, "num_cpus": max(1, min(CPUS_PER_ACTOR, cores // cards))}
-    return {"concurrency": max(1, cores // CPUS_PER_ACTOR), "num_cpus": min(CPUS_PER_ACTOR, cores)}
+        return cards, {"num_gpus": 1, "num_cpus": max(1, min(CPUS_PER_ACTOR, cores // cards))}
+    return max(1, cores // CPUS_PER_ACTOR), {"num_cpus": min(CPUS_PER_ACTOR, cores)}
