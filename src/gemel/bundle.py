@@ -25,7 +25,7 @@ from gemel.core.errors import ArtifactError
 from gemel.core.settings import LinkerSettings
 from gemel.entities.catalog import Catalog
 from gemel.entities.trie import PackedTrie, read_trie
-from gemel.features.encoder import Vectors
+from gemel.features.tower import Vectors
 from gemel.mapper.mapper import WEIGHTS
 from gemel.tasks.linking.demonstrations import read_corpus
 

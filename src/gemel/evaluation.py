@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from gemel.core.errors import DataError
-from gemel.features.encoder import Vectors
+from gemel.features.tower import Vectors
 from gemel.predictor import Answer, Answerer, Query, Sight
 from gemel.tasks.linking.metrics import Figure, Hits, Mask, difference, gap_closed, share
 

@@ -21,7 +21,8 @@ from gemel.core.schema import Candidate, Link, Mention, Post
 from gemel.core.settings import BackboneSettings, LinkerSettings
 from gemel.entities.catalog import Catalog
 from gemel.entities.trie import PackedTrie
-from gemel.features.encoder import Vectors, VisionEncoder, load_encoder
+from gemel.features.encoder import VisionEncoder, load_encoder
+from gemel.features.tower import Vectors
 from gemel.llm.backbone import FrozenLLM, load_llm
 from gemel.llm.search import Hypotheses, beam_search
 from gemel.llm.segments import Segment, embed_segments

@@ -1,6 +1,9 @@
 """The frozen vision encoder gives the pooled vector before the projection."""
 
+import copy
+import dataclasses
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +11,12 @@ import open_clip
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from tiny_world import IMAGE_SIZE, VISION_WIDTH
+from torchvision.transforms import ToTensor
 
 from gemel.core.errors import BackboneError
+from gemel.core.images import PREPROCESSING
 from gemel.core.settings import BackboneSettings
 from gemel.features.encoder import VisionEncoder, load_encoder
 
@@ -108,3 +114,36 @@ def test_tower_without_a_projection_is_refused(tmp_path: Path, monkeypatch: pyte
     torch.save(resnet.state_dict(), tmp_path / "weights.pt")
     with pytest.raises(BackboneError, match="no final projection"):
         load_encoder("tiny-resnet", str(tmp_path / "weights.pt"))
+
+
+def test_fingerprint_is_the_same_at_each_loading(encoder: VisionEncoder, tiny_backbones: BackboneSettings) -> None:
+    assert load_encoder(tiny_backbones.vision.model).fingerprint == encoder.fingerprint
+
+
+def test_fingerprint_follows_the_weights_at_one_path(tmp_path: Path, tiny_backbones: BackboneSettings) -> None:
+    folder = shutil.copytree(tiny_backbones.vision.model.removeprefix("local-dir:"), tmp_path / "clip")
+    before = load_encoder(f"local-dir:{folder}")
+    weights = load_file(folder / "open_clip_model.safetensors")
+    weights["visual.ln_post.bias"][0] += 1e-6
+    save_file(weights, folder / "open_clip_model.safetensors")
+    after = load_encoder(f"local-dir:{folder}")
+    assert after.name == before.name
+    assert after.fingerprint != before.fingerprint
+
+
+def test_fingerprint_follows_the_name(encoder: VisionEncoder) -> None:
+    assert dataclasses.replace(encoder, name="other").fingerprint != encoder.fingerprint
+
+
+def test_fingerprint_follows_the_preprocessing(encoder: VisionEncoder) -> None:
+    assert dataclasses.replace(encoder, preprocess=ToTensor()).fingerprint != encoder.fingerprint
+
+
+def test_fingerprint_follows_the_rules_of_the_decoder(encoder: VisionEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gemel.features.encoder.PREPROCESSING", PREPROCESSING + 1)
+    assert dataclasses.replace(encoder).fingerprint != encoder.fingerprint
+
+
+def test_fingerprint_takes_weights_of_half_precision(encoder: VisionEncoder) -> None:
+    half = dataclasses.replace(encoder, tower=copy.deepcopy(encoder.tower).bfloat16())
+    assert half.fingerprint != encoder.fingerprint

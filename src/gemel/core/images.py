@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from PIL import Image
     from PIL.ImageFile import ImageFile
 
+# Vectors of images are kept and found again under this number. Raise it with every change of the pixels that the same
+# bytes give here: rotation, transparency, the scale of 16-bit and float images, the choice of a frame.
+PREPROCESSING = 1
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_BYTES = 50 * 1024 * 1024
 # While it is decoded, an image takes up to 20 bytes a pixel: large ones wait for each other.

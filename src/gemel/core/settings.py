@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Literal
 
 Method = Literal["random", "bm25", "dense"]
 MissingImage = Literal["leave_out", "zero_vector"]
+MOST_DECODERS = 8
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class LLMSettings:
 
 @dataclass(frozen=True)
 class VisionSettings:
-    """The frozen vision encoder: open_clip name, hub id or `local-dir:` folder, and tag or checkpoint file."""
+    """The frozen vision encoder: open_clip's name, hub id or `local-dir:` folder, or a `timm:` name; tag or file."""
 
     model: str
     pretrained: str | None = None
@@ -134,13 +136,21 @@ class LinkerSettings:
 class RuntimeSettings:
     """Settings that do not change a result, so no stage lists them in its DVC params.
 
-    device: "auto", or a torch device. encoder_batch: images per forward pass of the vision encoder.
-    queries_at_once: mentions that evaluation hands to the linker together.
+    device: "auto", or a torch device. encoder_batch: images per forward pass of the vision encoder. workers: processes
+    that decode images for it, 0 for none, "auto" for one a core; each may need a gigabyte for an image of 100
+    megapixels. scale_out: "ray" to encode on a Ray cluster. queries_at_once: mentions that evaluation hands to the
+    linker together.
     """
 
     device: str = "auto"
     encoder_batch: int = 64
+    workers: int | Literal["auto"] = "auto"
+    scale_out: Literal["none", "ray"] = "none"
     queries_at_once: int = 64
+
+    def __post_init__(self) -> None:
+        if self.encoder_batch < 1 or (self.workers != "auto" and self.workers < 0):
+            raise ValueError(f"encoder_batch {self.encoder_batch} is below 1, or workers {self.workers} below 0")
 
     @property
     def torch_device(self) -> str:
@@ -150,3 +160,8 @@ class RuntimeSettings:
         import torch
 
         return "cuda" if torch.cuda.is_available() else "cpu"
+
+    @property
+    def decoders(self) -> int:
+        """The processes to decode in: for "auto" one a core, but no more than feed a fast card."""
+        return min(MOST_DECODERS, os.cpu_count() or 1) if self.workers == "auto" else self.workers

@@ -1,30 +1,35 @@
 """The feature store: image vectors keyed by the SHA-256 of the image's bytes, in shards of bounded size.
 
-index.parquet   sha256, shard, row
+index.parquet   sha256 (sorted), shard, row
 shard-00000.npy (up to SHARD_ROWS, width), float32, memory-mapped on reading
+
+A vector's address is the image's SHA-256, the encoder, and the version of the preprocessing; the last two are the
+encoder's fingerprint. Which images a store holds and how they lie in it follows from these alone, not from how often,
+by whom and after how many kills they were encoded; see gemel.features.parts for the vectors' own bytes.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
+import warnings
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import polars as pl
 
+from gemel.core.artifacts import read_manifest
 from gemel.core.errors import ArtifactError
-from gemel.core.image_files import ImageFiles
-from gemel.core.images import decode_image
 from gemel.core.settings import MissingImage
-from gemel.features.encoder import Vectors, VisionEncoder
+from gemel.features.loading import Wanted
+from gemel.features.parts import VectorFile, read_part, read_parts
+from gemel.features.tower import Vectors
 
-SHARD_ROWS = 1_024
+SHARD_ROWS = 16_384
 INDEX = "index.parquet"
+STAGE = "image_features"
+FINGERPRINT = "encoder_fingerprint"
 
 
 class FeatureStore(Mapping[str, Vectors]):
@@ -36,96 +41,118 @@ class FeatureStore(Mapping[str, Vectors]):
         Raises: ArtifactError if the index can't be read.
         """
         self._folder = folder
-        try:
-            index = pl.read_parquet(folder / INDEX)
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise ArtifactError(f"{folder / INDEX}: unreadable ({error}); run `dvc repro image_features`") from error
-        self._places: dict[str, tuple[int, int]] = {sha256: (shard, row) for sha256, shard, row in index.iter_rows()}
+        index = _read_index(folder)
+        # 64 bytes an image, and found by halving: a dict of a million would fill a quarter of a gigabyte.
+        self._sha256 = np.array(index["sha256"].to_list(), dtype="S64")
+        self._shard, self._row = index["shard"].to_numpy(), index["row"].to_numpy()
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._sha256)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
+        return (sha256.decode() for sha256 in self._sha256)
 
     def __contains__(self, sha256: object) -> bool:
-        return sha256 in self._places
+        return isinstance(sha256, str) and self._place(sha256) is not None
 
     def __getitem__(self, sha256: str) -> Vectors:
-        shard, row = self._places[sha256]
-        return np.asarray(self._shards[shard][row])
+        place = self._place(sha256)
+        if place is None:
+            raise KeyError(sha256)
+        return np.asarray(self._shards[self._shard[place]][self._row[place]])
 
     def vector_or_fallback(self, missing: MissingImage) -> Callable[[str | None], Vectors | None]:
         """Look-up that also answers for a missing image (None): with None, or with a vector of zeros."""
         zeros = np.zeros_like(self._shards[0][0]) if missing == "zero_vector" else None
         return lambda sha256: zeros if sha256 is None else self[sha256]
 
+    def _place(self, sha256: str) -> int | None:
+        place = bisect_left(self._sha256, sha256.encode())
+        return place if place < len(self) and self._sha256[place] == sha256.encode() else None
+
     @cached_property
     def _shards(self) -> list[Vectors]:
-        count = 1 + max((shard for shard, _ in self._places.values()), default=-1)
+        count = 1 + int(self._shard.max(initial=-1))
         return [np.load(_shard_path(self._folder, shard), mmap_mode="r") for shard in range(count)]
 
 
 def write_features(
     folder: Path,
     images: Mapping[str, str],
-    files: ImageFiles,
-    encoder: VisionEncoder,
-    progress: Path,
-    batch_size: int,
-    known: Mapping[str, Vectors] = MappingProxyType({}),
-) -> None:
-    """Encode images and write a store.
+    encode: Callable[[Sequence[Wanted]], Iterable[Path]],
+    parts: Path,
+    former: Path | None = None,
+    brought: Sequence[VectorFile] = (),
+) -> int:
+    """Write a store; only images that have no vector yet are encoded.
 
-    images: SHA-256 -> name of one of the files. known: SHA-256 -> vector of what needs no encoding. progress: a folder
-    outside the artifact, where finished shards wait; a run that was killed goes on from them. It is removed at the end.
+    images: SHA-256 -> name of an image file. encode: writes parts for images and gives their paths. parts: folder of
+    the encoder's finished parts, outside the artifact; they stay. former: a store of the same encoder. brought: vectors
+    that came with the data.
+    Returns: how many images were encoded.
+    Raises: ArtifactError if a part is damaged; what `encode` raises.
     """
+    known = [*brought, *(_read_shards(former) if former else ()), *read_parts(parts)]
+    vectors = {sha256 for file in known for sha256 in file.sha256}
     order = sorted(images)
-    progress.mkdir(parents=True, exist_ok=True)
-    shards = [order[start : start + SHARD_ROWS] for start in range(0, len(order), SHARD_ROWS)]
-    for number, shard in enumerate(shards):
-        finished = progress / f"{_shard_key(shard, encoder)}.npy"
-        if not finished.exists():
-            _write_whole(finished, _vectors_of(shard, images, files, encoder, batch_size, known))
-        shutil.copyfile(finished, _shard_path(folder, number))
-    rows = [(sha256, number, row) for number, shard in enumerate(shards) for row, sha256 in enumerate(shard)]
-    schema = {"sha256": pl.String, "shard": pl.Int32, "row": pl.Int32}
-    pl.DataFrame(rows, schema=schema, orient="row").write_parquet(folder / INDEX)
-    shutil.rmtree(progress)
+    missing = [Wanted(sha256, images[sha256]) for sha256 in order if sha256 not in vectors]
+    if missing:
+        known += [read_part(path) for path in encode(missing)]
+    index = _write_shards(folder, order, known)
+    index.write_parquet(folder / INDEX)
+    return len(missing)
 
 
-def _vectors_of(
-    shard: Sequence[str],
-    images: Mapping[str, str],
-    files: ImageFiles,
-    encoder: VisionEncoder,
-    batch_size: int,
-    known: Mapping[str, Vectors],
-) -> Vectors:
-    unknown = [sha256 for sha256 in shard if sha256 not in known]
-    encoded = _encode_files([images[sha256] for sha256 in unknown], files, encoder, batch_size)
-    made = dict(zip(unknown, encoded, strict=True))
-    return np.stack([made[sha256] if sha256 in made else known[sha256] for sha256 in shard])
+def former_store(artifact: Path, fingerprint: str) -> Path | None:
+    """The artifact that lies there, if it is whole and its vectors are this encoder's; else None.
+
+    A damaged one is warned of.
+    """
+    if not artifact.exists():
+        return None
+    try:
+        if read_manifest(artifact, STAGE).get(FINGERPRINT) != fingerprint:
+            return None
+        read_manifest(artifact, STAGE, check_hashes=True)
+    except ArtifactError as error:
+        warnings.warn(f"{error.args[0].rpartition(';')[0]}; its vectors are not taken over", stacklevel=2)
+        return None
+    return artifact
 
 
-def _encode_files(names: Sequence[str], files: ImageFiles, encoder: VisionEncoder, batch_size: int) -> Vectors:
-    parts: Iterable[Sequence[str]] = (names[start : start + batch_size] for start in range(0, len(names), batch_size))
-    encoded = (encoder.encode([decode_image(files.read(name), files.where(name)) for name in part]) for part in parts)
-    return np.concatenate([encoder.encode([]), *encoded])
+def _write_shards(folder: Path, order: Sequence[str], known: Sequence[VectorFile]) -> pl.DataFrame:
+    """Copy vectors into shards, one shard and one source in memory at most. Returns: the index."""
+    tables = [
+        pl.DataFrame({"sha256": file.sha256}, schema={"sha256": pl.String})
+        .with_row_index("row")
+        .with_columns(file=pl.lit(number))
+        for number, file in enumerate(known)
+    ]
+    wanted = pl.DataFrame({"sha256": order}, schema={"sha256": pl.String})
+    if tables:
+        places = pl.concat(tables).unique("sha256", keep="first", maintain_order=True)
+        wanted = wanted.join(places, on="sha256", how="left", maintain_order="left", validate="1:1")
+    for number, shard in enumerate(wanted.iter_slices(SHARD_ROWS)):
+        shape = (shard.height, known[0].vectors().shape[1])
+        rows = np.lib.format.open_memmap(_shard_path(folder, number), mode="w+", dtype=np.float32, shape=shape)
+        for (file,), some in shard.with_row_index("to").group_by("file"):
+            rows[some["to"].to_numpy()] = known[file].vectors()[some["row"].to_numpy()]
+        rows.flush()
+    place = pl.int_range(len(order), dtype=pl.Int32)
+    return wanted.select("sha256", shard=place // SHARD_ROWS, row=place % SHARD_ROWS)
 
 
-def _shard_key(shard: Sequence[str], encoder: VisionEncoder) -> str:
-    return hashlib.sha256("\n".join([encoder.name, *shard]).encode()).hexdigest()[:32]
+def _read_index(folder: Path) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(folder / INDEX).sort("sha256")
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise ArtifactError(f"{folder / INDEX}: unreadable ({error}); run `dvc repro image_features`") from error
+
+
+def _read_shards(folder: Path) -> list[VectorFile]:
+    shards = _read_index(folder).sort("shard", "row").partition_by("shard", maintain_order=True)
+    return [VectorFile(_shard_path(folder, number), shard["sha256"].to_list()) for number, shard in enumerate(shards)]
 
 
 def _shard_path(folder: Path, number: int) -> Path:
     return folder / f"shard-{number:05d}.npy"
-
-
-def _write_whole(path: Path, vectors: Vectors) -> None:
-    draft = path.with_suffix(".draft")
-    with draft.open("wb") as file:
-        np.save(file, vectors)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

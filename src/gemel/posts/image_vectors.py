@@ -8,7 +8,7 @@ dataset.json           image_vectors: the encoder that made them, their width an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -66,10 +66,10 @@ def copy_vectors(source: VectorFile, keys: Mapping[str, Sequence[str]], folder: 
     }
 
 
-class ImageVectors(Mapping[str, Vector]):
-    """Vectors that a data set brings: SHA-256 of a vector's bytes -> (width,), float32, read where they are used.
+class ImageVectors:
+    """Vectors that a data set brings.
 
-    of_images: image, as posts name it -> the SHA-256. encoder: that made them. width: of each.
+    of_images: image, as posts name it -> SHA-256 of its vector's bytes. encoder: that made them. width: of each.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -81,34 +81,27 @@ class ImageVectors(Mapping[str, Vector]):
         self.encoder, self.width = "", 0
         self.of_images: dict[str, str] = {}
         self._path = folder / VECTORS
-        self._places: dict[str, int] = {}
+        self._rows: list[str] = []
         if facts is None:
             return
         try:
             self.encoder, self.width, found = str(facts["encoder"]), int(facts["width"]), int(facts["found"])
             self._expect(self._array.shape == (found, self.width) and self._array.dtype == np.float32)
             index = pl.read_parquet(folder / INDEX).filter(pl.col("row").is_not_null())
-            for image, row, sha256 in index.select("image", "row", "sha256").iter_rows():
-                self._expect(0 <= row < found)
-                self.of_images[image] = sha256
-                self._places[sha256] = row
+            self._expect(index["row"].to_list() == list(range(found)))
+            self.of_images = dict(index.select("image", "sha256").iter_rows())
+            self._rows = index["sha256"].to_list()
         except (KeyError, TypeError, OSError, ValueError, pl.exceptions.PolarsError) as error:
             raise DataError(f"{self._path}: unreadable ({error}); import the data set again") from error
 
-    def __len__(self) -> int:
-        return len(self._places)
+    def __bool__(self) -> bool:
+        return bool(self._rows)
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __contains__(self, sha256: object) -> bool:
-        return sha256 in self._places
-
-    def __getitem__(self, sha256: str) -> Vector:
-        """Raises: KeyError if there is none; DataError if its bytes have another SHA-256."""
-        vector: Vector = np.ascontiguousarray(self._array[self._places[sha256]])
-        self._expect(hashlib.sha256(vector.tobytes()).hexdigest() == sha256)
-        return vector
+    def rows(self) -> list[str]:
+        """SHA-256 of each row of VECTORS, compared with its bytes. Raises: DataError if they differ."""
+        for sha256, vector in zip(self._rows, self._array, strict=True):
+            self._expect(hashlib.sha256(vector.tobytes()).hexdigest() == sha256)
+        return self._rows
 
     @cached_property
     def _array(self) -> Vector:

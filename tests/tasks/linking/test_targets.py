@@ -8,7 +8,7 @@ import pytest
 from characters import decode, encode
 
 from gemel.core.errors import DataError
-from gemel.features.encoder import Vectors
+from gemel.features.tower import Vectors
 from gemel.mapper.examples import Example
 from gemel.tasks.linking.demonstrations import DemonstrationBook
 from gemel.tasks.linking.prompt import question

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gemel.core.errors import DataError
-from gemel.features.encoder import Vectors
+from gemel.features.tower import Vectors
 from gemel.mapper.examples import Example, ExampleSegment
 from gemel.tasks.linking.demonstrations import DemonstrationBook
 from gemel.tasks.linking.prompt import Encode, build_prompt, query_segment
