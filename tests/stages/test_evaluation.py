@@ -103,6 +103,13 @@ def test_answers_do_not_depend_on_how_many_are_asked_at_once(project_copy: Path)
 
 
 @pytest.mark.usefixtures("project_copy")
+def test_trie_of_other_names_is_refused() -> None:
+    set_fact(ENTITY_TRIE, "names_sha256", "0" * 64)
+    with pytest.raises(ArtifactError, match=r"built for names_sha256 '0{64}', but .*; run `dvc repro entity_trie`"):
+        stage.main()
+
+
+@pytest.mark.usefixtures("project_copy")
 def test_trie_of_another_tokenizer_is_refused() -> None:
     before = artifact_hash(EVALUATION)
     set_fact(ENTITY_TRIE, "tokenizer", "0" * 64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -119,6 +120,11 @@ class Catalog:
     def names(self) -> tuple[str, ...]:
         """All names, in catalog order: names[i] belongs to ids[i]."""
         return tuple(self._table["name"].to_list())
+
+    @functools.cached_property
+    def names_sha256(self) -> str:
+        """SHA-256 over the names in their order, as hex digits: says which trie belongs to the catalog."""
+        return hashlib.sha256("\0".join(self.names).encode()).hexdigest()
 
     def __len__(self) -> int:
         return self._table.height

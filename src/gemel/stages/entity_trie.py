@@ -17,10 +17,15 @@ def main() -> None:
     """Tokenize each name alone and pack the trie."""
     llm = load_section("backbone", BackboneSettings).llm
     read_manifest(POSTS, "posts")
-    names = Catalog.read(POSTS / "entities.parquet").names
+    catalog = Catalog.read(POSTS / "entities.parquet")
     tokenizer = load_tokenizer(llm.model, llm.revision)
-    trie = build_trie(tokenize_names(names, tokenizer))
-    facts = {"tokenizer": tokenizer_fingerprint(tokenizer), "names": len(names), "nodes": len(trie)}
+    trie = build_trie(tokenize_names(catalog.names, tokenizer))
+    facts = {
+        "tokenizer": tokenizer_fingerprint(tokenizer),
+        "names": len(catalog),
+        "names_sha256": catalog.names_sha256,
+        "nodes": len(trie),
+    }
     with new_artifact(ENTITY_TRIE, "entity_trie", facts) as draft:
         write_trie(trie, draft)
 

@@ -82,6 +82,8 @@ def _answerers(seeds: list[int], num_beams: int) -> Mapping[int, Answerer]:
     llm = load_llm(backbone.llm.model, backbone.llm.revision, dtype=backbone.llm.dtype, device=device)
     trie_facts = read_manifest(ENTITY_TRIE, "entity_trie")
     expect_fact(ENTITY_TRIE, trie_facts, "tokenizer", tokenizer_fingerprint(llm.tokenizer), "entity_trie")
+    catalog = Catalog.read(POSTS / "entities.parquet")
+    expect_fact(ENTITY_TRIE, trie_facts, "names_sha256", catalog.names_sha256, "entity_trie")
     features = FeatureStore(IMAGE_FEATURES)
     encoder = read_manifest(IMAGE_FEATURES, "image_features")
     expect_fact(MAPPER, read_manifest(MAPPER, "mapper"), "encoder", encoder["encoder"], "mapper")
@@ -89,7 +91,7 @@ def _answerers(seeds: list[int], num_beams: int) -> Mapping[int, Answerer]:
     settings = LinkerSettings(backbone, demonstrations, num_beams, missing_image)
     shared: dict[str, Any] = {
         "llm": llm,
-        "catalog": Catalog.read(POSTS / "entities.parquet"),
+        "catalog": catalog,
         "trie": read_trie(ENTITY_TRIE),
         "book": DemonstrationBook(read_corpus(DEMONSTRATIONS), llm.encode),
         "vectors": features,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 
 import polars as pl
 import torch
@@ -43,11 +44,13 @@ def training_examples(
     """
     if solved.is_empty():
         raise DataError("no linkable mention to train on: every mention of the split is NIL or was rejected")
+    # Each image is one tensor, however many examples show it.
+    tensor_of = cache(partial(_tensor, vector_of))
     examples = []
     for row in solved.iter_rows(named=True):
         target = (*encode(row["name"]), eos_token_id)
         rows = () if _lot(row["mention_id"]) < without_demonstrations else chosen[row["mention_id"]]
-        images = [*(_vector(book.images[shown], vector_of) for shown in rows), _vector(row["image_sha256"], vector_of)]
+        images = [*(tensor_of(book.images[shown]) for shown in rows), tensor_of(row["image_sha256"])]
         # Only the length of the prefixes counts here: the mapper fills them in at each step.
         *prefixes, asked = [None if image is None else (0,) * prefix_tokens for image in images]
         shown = [book.segment(place, prefix) for place, prefix in zip(rows, prefixes, strict=True)]
@@ -64,6 +67,6 @@ def _lot(mention_id: str) -> float:
     return int.from_bytes(hashlib.sha256(mention_id.encode()).digest()[:4]) / 2**32
 
 
-def _vector(sha256: str | None, vector_of: VectorOf) -> Tensor | None:
+def _tensor(vector_of: VectorOf, sha256: str | None) -> Tensor | None:
     vector = vector_of(sha256)
     return None if vector is None else torch.tensor(vector)
