@@ -55,8 +55,8 @@ SLICES = 4
 class Report:
     """What the benchmark found.
 
-    ratio: ours / baseline in images per second; work_ratio: the same per second of this process's processor time (slices
-    of few images start no workers). ceiling_share: ours / the encoder's speed on tensors that lie on its
+    ratio: ours / baseline in images per second; work_ratio: the same per second of this process's processor time, as
+    slices of few images start no workers. ceiling_share: ours / the encoder's speed on tensors that lie on its
     device. increment_share: time for one new image in a hundred / time for all. nothing_new_s: the part of it that no
     new image causes. hash_equal: whether every run that was killed ended in the undisturbed one's bytes.
     """
