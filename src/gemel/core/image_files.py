@@ -11,7 +11,11 @@ from gemel.core.images import read_bytes
 
 
 class ImageFiles(Protocol):
-    """Image files by name. It can be pickled, for worker processes."""
+    """Image files by name. It can be pickled, for worker processes.
+
+    These must be spawned or come from a fork server: the threads of network drivers do not survive a fork, and a reader
+    in a forked process would wait for ever.
+    """
 
     def where(self, name: str) -> str:
         """What errors call the file."""
