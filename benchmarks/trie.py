@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.output import show
-from gemel.entities.trie import NONE, ROOT, PackedTrie, read_trie, write_trie
+from gemel.entities.trie import NONE, ROOT, Continuations, PackedTrie, read_trie, write_trie
 from gemel.entities.trie_build import NameTokens, build_trie
 
 MIB, GIB = 2**20, 2**30
@@ -182,7 +182,7 @@ def count_wrong(folder: Path) -> dict[str, Any]:
     reached, open_names = np.array([ROOT]), np.arange(len(starts))
     unreached, nodes, complete = 0, 1, 0
     for depth in range(trie.depth):
-        below = trie.continuations(reached)
+        below = without_ends(trie.continuations(reached))
         edges = below.rows * base + below.tokens
         wanted = places[open_names] * base + tokens.token_ids[starts[open_names] + depth]
         found = np.minimum(np.searchsorted(edges, wanted), max(0, len(edges) - 1))
@@ -200,14 +200,21 @@ def count_wrong(folder: Path) -> dict[str, Any]:
     return {"wrong": unreached + (len(starts) - complete) + foreign_nodes + foreign_ends}
 
 
+def without_ends(below: Continuations) -> Continuations:
+    goes_on = below.children != NONE
+    rows = below.rows[goes_on]
+    return Continuations(rows, below.tokens[goes_on], below.children[goes_on], np.bincount(rows))
+
+
 def nested_dicts(folder: Path, size: int) -> dict[str, Any]:
-    """The published trie: a dict per node."""
+    """The published trie: a dict per node, the end of a name being one more."""
     names = tokens_in(folder, size).to_lists()
+    end = max(map(max, names)) + 1
     before, start = resident_bytes(), time.perf_counter()
     root: dict[int, Any] = {}
     for name in names:
         node = root
-        for token in name:
+        for token in (*name, end):
             node = node.setdefault(token, {})
     return {"dict_build_s": time.perf_counter() - start, "dict_bytes": resident_bytes() - before}
 

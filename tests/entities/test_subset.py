@@ -22,7 +22,8 @@ def names_in(subset: TrieSubset) -> dict[tuple[int, ...], int]:
         if name != NONE:
             found[path] = name
         below = subset.continuations(np.array([state]))
-        stack += [(int(child), (*path, int(token))) for token, child in zip(below.tokens, below.children, strict=True)]
+        ways_on = zip(below.tokens, below.children, strict=True)
+        stack += [(int(child), (*path, int(token))) for token, child in ways_on if child != NONE]
     return found
 
 
@@ -39,9 +40,17 @@ def test_subset_leads_nowhere_that_ends_without_a_name(names, data):
     wanted = data.draw(st.lists(st.integers(0, len(names) - 1), min_size=1))
     subset = subset_of(build_trie(names), np.array(wanted))
     nodes = np.flatnonzero(subset.open_nodes)
+    assert (subset.continuations(nodes).counts > 0).all()
+
+
+@given(NAME_SETS, st.data())
+def test_ends_are_offered_where_a_name_of_the_subset_ends(names, data):
+    wanted = data.draw(st.lists(st.integers(0, len(names) - 1), min_size=1))
+    subset = subset_of(build_trie(names), np.array(wanted))
+    nodes = np.arange(len(subset.trie))
     below = subset.continuations(nodes)
-    ways_on = np.bincount(below.rows, minlength=len(nodes))
-    assert ((ways_on > 0) | (subset.names_at(nodes) != NONE)).all()
+    assert below.rows[below.children == NONE].tolist() == np.flatnonzero(subset.names_at(nodes) != NONE).tolist()
+    assert below.counts.tolist() == np.bincount(below.rows, minlength=len(nodes)).tolist()
 
 
 def test_a_name_outside_the_subset_does_not_end_on_the_way():

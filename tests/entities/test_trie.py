@@ -24,7 +24,8 @@ def names_in(trie: PackedTrie) -> dict[tuple[int, ...], int]:
         if trie.names[state] != NONE:
             found[path] = int(trie.names[state])
         below = trie.continuations(np.array([state]))
-        stack += [(int(child), (*path, int(token))) for token, child in zip(below.tokens, below.children, strict=True)]
+        ways_on = zip(below.tokens, below.children, strict=True)
+        stack += [(int(child), (*path, int(token))) for token, child in ways_on if child != NONE]
     return found
 
 
@@ -65,13 +66,17 @@ def test_continuations_of_many_states_equal_those_of_each(names, states):
     trie = build_trie(names)
     states = [state % len(trie) if state >= 0 else NONE for state in states]
     together = trie.continuations(np.array(states, dtype=np.int64))
-    each = [(row, child) for row, state in enumerate(states) for child in children_of(trie, state)]
+    each = [(row, child) for row, state in enumerate(states) for child in followers_of(trie, state)]
     assert list(zip(together.rows, together.children, strict=True)) == each
-    assert np.array_equal(together.tokens, trie.tokens[[child for _, child in each]] if each else [])
+    assert together.tokens.tolist() == [NONE if child == NONE else trie.tokens[child] for _, child in each]
+    assert together.counts.tolist() == [sum(row == other for other, _ in each) for row in range(len(states))]
 
 
-def children_of(trie: PackedTrie, state: int) -> range:
-    return range(0) if state == NONE else range(trie.first_child[state], trie.first_child[state + 1])
+def followers_of(trie: PackedTrie, state: int) -> list[int]:
+    if state == NONE:
+        return []
+    children = range(trie.first_child[state], trie.first_child[state + 1])
+    return [*children, *([] if trie.names[state] == NONE else [NONE])]
 
 
 def test_children_are_contiguous_and_sorted_by_token():

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from gemel.core.errors import ConfigError, DataError
 from gemel.core.image_files import ImageFolder
@@ -35,6 +36,7 @@ def settings(tiny_backbones: BackboneSettings, files: ImageFolder, tmp_path: Pat
         pretrained=None,
         device="cpu",
         fingerprint=load_encoder(model).fingerprint,
+        threads=torch.get_num_threads(),
         files=files,
         folder=tmp_path / "parts",
         batch_size=2,

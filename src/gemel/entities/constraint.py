@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -29,7 +28,7 @@ class Candidates:
     rows: Tensor
     tokens: Tensor
     children: Tensor
-    counts: npt.NDArray[np.int64]
+    counts: IntArray
 
 
 @dataclass(frozen=True)
@@ -58,18 +57,13 @@ class TrieConstraint:
         """
         below = self.trie.continuations(states)
         self._refuse_end(below.tokens)
-        ends = self.trie.names_at(states) != NONE
-        counts = np.bincount(below.rows, minlength=len(states)) + ends
-        # End-of-sequence comes last in its row, so a child moves back by the ends of the rows before its own.
-        at_child = np.arange(len(below.rows)) + (np.cumsum(ends) - ends)[below.rows]
-        at_end = (np.cumsum(counts) - 1)[ends]
-        table = np.empty((3, counts.sum()), dtype=np.int64)
-        table[:, at_child] = below.rows, below.tokens, below.children
-        table[0, at_end] = np.flatnonzero(ends)
-        table[1, at_end] = self.eos_token_id
-        table[2, at_end] = ENDED
-        rows, tokens, children = torch.from_numpy(table).to(self.device)
-        return Candidates(rows=rows, tokens=tokens, children=children, counts=counts)
+        tokens = np.where(below.tokens == NONE, self.eos_token_id, below.tokens)
+        return Candidates(
+            rows=torch.from_numpy(below.rows).to(self.device),
+            tokens=torch.from_numpy(tokens).to(self.device),
+            children=torch.from_numpy(below.children).to(self.device),
+            counts=below.counts,
+        )
 
     def _refuse_end(self, tokens: IntArray) -> None:
         if (tokens == self.eos_token_id).any():

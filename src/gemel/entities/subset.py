@@ -36,10 +36,15 @@ class TrieSubset:
         return self.trie.largest_token
 
     def continuations(self, states: IntArray) -> Continuations:
-        """As PackedTrie.continuations, without the children that lead to none of the names."""
+        """As PackedTrie.continuations, without what leads to none of the names."""
         below = self.trie.continuations(states)
+        ends = np.flatnonzero(below.children == NONE)
+        # A child of -1 reads the last node, whose answer isn't used.
         kept = self.open_nodes[below.children]
-        return Continuations(rows=below.rows[kept], tokens=below.tokens[kept], children=below.children[kept])
+        kept[ends] = self.names_at(states[below.rows[ends]]) != NONE
+        rows = below.rows[kept]
+        counts = np.bincount(rows, minlength=len(states))
+        return Continuations(rows=rows, tokens=below.tokens[kept], children=below.children[kept], counts=counts)
 
     def names_at(self, states: IntArray) -> IntArray:
         """As PackedTrie.names_at; -1 also where a name ends that is none of these."""

@@ -29,15 +29,17 @@ IntArray = npt.NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class Continuations:
-    """All children of some nodes, sorted by row and then by token; each array (n,), int64.
+    """What may follow some nodes: their children, sorted by row and then by token, and where a name ends its end.
 
-    rows: position of the parent in the array of states that was asked for. tokens: token of the edge. children: node
-    that the edge leads to.
+    rows: position of the node in the array of states that was asked for, (n,), int64. tokens: token of the edge,
+    likewise. children: node that the edge leads to, likewise; an end stands last in its row, with a token and a child
+    of -1. counts: how many of them each row has, (rows,), int64.
     """
 
     rows: IntArray
     tokens: IntArray
     children: IntArray
+    counts: IntArray
 
 
 @dataclass(frozen=True)
@@ -76,15 +78,24 @@ class PackedTrie:
         return place if place < last and self.tokens[place] == token else NONE
 
     def continuations(self, states: IntArray) -> Continuations:
-        """Return all children of all given nodes at once.
+        """Return what may follow each of the given nodes, all at once.
 
-        states: node ids, or -1 for none, which has no children; (rows,), any integer type.
+        states: node ids, or -1 for none, which nothing follows; (rows,), any integer type.
         """
-        counts, first = self.child_ranges(states)
+        nodes = np.maximum(states, ROOT)
+        first = self.first_child[nodes].astype(np.int64)
+        ends = (states != NONE) & (self.names[nodes] != NONE)
+        counts = np.where(states == NONE, 0, self.first_child[nodes + 1] - first) + ends
+        stops = np.cumsum(counts)
         rows = np.repeat(np.arange(len(states)), counts)
         # The k-th child of a row sits at first + k; k is the running number less those of the rows before.
-        children = np.arange(len(rows)) + np.repeat(first - (np.cumsum(counts) - counts), counts)
-        return Continuations(rows=rows, tokens=self.tokens[children].astype(np.int64), children=children)
+        children = np.arange(len(rows))
+        children += np.repeat(first - (stops - counts), counts)
+        at_end = (stops - 1)[ends]
+        children[at_end] = ROOT
+        tokens = self.tokens[children].astype(np.int64)
+        tokens[at_end] = children[at_end] = NONE
+        return Continuations(rows=rows, tokens=tokens, children=children, counts=counts)
 
     @cached_property
     def ends(self) -> IntArray:
@@ -104,13 +115,6 @@ class PackedTrie:
         # Parents are in order: a node's is the last one whose children begin at the node or before it.
         parents: IntArray = np.searchsorted(self.first_child, nodes, side="right") - 1
         return parents
-
-    def child_ranges(self, states: IntArray) -> tuple[IntArray, IntArray]:
-        """Return how many children each node has and the first one's id; (rows,) each, int64. -1 has none."""
-        nodes = np.maximum(states, ROOT)
-        first = self.first_child[nodes].astype(np.int64)
-        counts = np.where(states == NONE, 0, self.first_child[nodes + 1] - first)
-        return counts, first
 
 
 def write_trie(trie: PackedTrie, folder: Path) -> None:

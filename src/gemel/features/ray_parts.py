@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from gemel.core.errors import BackboneError, ConfigError, DataError, GemelError
 from gemel.core.image_files import ImageFiles
 from gemel.features.encoder import load_encoder
@@ -25,13 +27,18 @@ CPUS_PER_ACTOR = 4
 
 @dataclass(frozen=True)
 class ActorSettings:
-    """What an actor needs. project: folder that paths are relative to. fingerprint: that its encoder must have."""
+    """What an actor needs.
+
+    project: folder that paths are relative to. fingerprint: that its encoder must have. threads: of torch, as where the
+    run began: Ray gives an actor as many as it holds cores, and the last digits of a vector may depend on them.
+    """
 
     project: Path
     model: str
     pretrained: str | None
     device: str
     fingerprint: str
+    threads: int
     files: ImageFiles
     folder: Path
     batch_size: int
@@ -43,6 +50,7 @@ class PartWriter:
 
     def __init__(self, settings: ActorSettings) -> None:
         os.chdir(settings.project)
+        torch.set_num_threads(settings.threads)
         self._settings, self._problem = settings, ""
         try:
             self._encoder = load_encoder(settings.model, settings.pretrained, settings.device)
@@ -113,7 +121,8 @@ def _row(images: Sequence[Wanted]) -> dict[str, list[str]]:
 
 def _shares(resources: dict[str, float], device: str) -> tuple[int, dict[str, int]]:
     """An actor a card; without cards, one for each few cores. Returns: number of actors, and what each holds."""
-    cores = int(resources["CPU"])
+    # One core is left for what Ray Data itself runs: an actor that holds them all can wait for it for ever.
+    cores = max(1, int(resources["CPU"]) - 1)
     if device.startswith("cuda"):
         cards = max(1, int(resources.get("GPU", 0)))
         return cards, {"num_gpus": 1, "num_cpus": max(1, min(CPUS_PER_ACTOR, cores // cards))}

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import polars as pl
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
@@ -86,6 +87,7 @@ def _encode(
             pretrained=vision.pretrained,
             device=runtime.torch_device,
             fingerprint=encoder.fingerprint,
+            threads=torch.get_num_threads(),
             files=files,
             folder=parts,
             **shape,
