@@ -5,7 +5,7 @@ be made by any process of any machine that sees the folder, in any order, twice 
 
 What a vector's bytes depend on: on a CPU, on the image and the encoder alone, wherever that was measured (open_clip
 ViT-B/32 and tiny-clip, timm ResNet-18 and -101: alone, in batches of 2 to 64, at other places, with other neighbours).
-On an accelerator libraries choose their kernels by the shape of a batch; so short batches are filled up there, so that the
+On an accelerator libraries choose their kernels by the shape of a batch; so short batches are filled up there, and the
 shape doesn't tell which images were new in a run (not measured). Another machine, number of threads, device, library
 version or, on an accelerator, another batch size may change the last digits; that makes no other vector.
 """
