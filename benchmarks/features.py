@@ -177,6 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="ViT-B/32, 400 pictures and 2 kills")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser.add_argument("--race-only", action="store_true", help="only the comparison with open_clip")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--photographs", type=int, help="another number of images for the race")
     parser.add_argument("--batch", type=int, help="another batch for the race")
@@ -184,6 +185,10 @@ def main() -> None:
     settings = parser.parse_args()
     changes = {name: getattr(settings, name) for name in ("photographs", "batch") if getattr(settings, name)}
     size = Size(**(asdict(QUICK if settings.quick else FULL) | changes))
+    if settings.race_only:
+        with tempfile.TemporaryDirectory() as name:
+            show(race(size, Path(name), settings.device, settings.workers), "image features", as_json=settings.json)
+        return
     report = asdict(measure(size, settings.device, settings.workers))
     show(report, "image features", as_json=settings.json)
 
