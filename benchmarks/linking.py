@@ -21,7 +21,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, OPTConfig, OPTForCausalL
 
 from benchmarks.output import show
 from gemel.entities.trie_build import build_trie
-from gemel.llm.search import Hypotheses, beam_search
+from gemel.llm.search import BeamSearch, Hypotheses
+from gemel.llm.segments import Prompt, Segment
 
 PAD, BOS, EOS = 0, 1, 2
 FIRST_PIECE = 3
@@ -184,6 +185,7 @@ class Race:
         self.llm = llm
         self.names = names
         self.trie = build_trie(names)
+        self.search = BeamSearch(llm, self.trie, eos_token_id=EOS, num_beams=BEAMS)
         self.nested = NestedTrie([(*name, EOS) for name in names])
         self.seconds = {"ours": 0.0, "baseline": 0.0, "prefill": 0.0}
         self.found: dict[str, list[Any]] = {name: [] for name in self.seconds}
@@ -201,7 +203,7 @@ class Race:
             order.reverse()
 
     def ours(self, prompts: list[Tensor]) -> list[Hypotheses]:
-        return beam_search(self.llm, prompts, self.trie, eos_token_id=EOS, num_beams=BEAMS)
+        return self.search.find([Prompt((Segment((), prompt),)) for prompt in prompts])
 
     def baseline(self, prompts: list[Tensor]) -> list[Any]:
         return [published_search(self.llm, prompt, self.nested, self.trie.depth) for prompt in prompts]

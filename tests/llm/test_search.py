@@ -12,7 +12,8 @@ from transformers.generation import GenerateDecoderOnlyOutput
 from gemel.core.errors import BackboneError, ConfigError, ShapeError
 from gemel.entities.subset import subset_of
 from gemel.entities.trie_build import build_trie
-from gemel.llm.search import Hypotheses, beam_search
+from gemel.llm.search import BeamSearch, Hypotheses
+from gemel.llm.segments import Prompt, Segment
 
 VOCAB, WIDTH, EOS, PAD = 60, 32, 2, 1
 
@@ -84,8 +85,16 @@ def greedy_score(output: GenerateDecoderOnlyOutput) -> float:
     return float(steps.gather(1, output.sequences[0, :, None]).mean())
 
 
-def search(llm: PreTrainedModel, prompts: list[Tensor], num_beams: int, names=NAMES, **settings) -> list[Hypotheses]:
-    return beam_search(llm, prompts, build_trie(names), eos_token_id=EOS, num_beams=num_beams, **settings)
+def search(
+    llm: PreTrainedModel, prompts: list[Tensor], num_beams: int, names=NAMES, results=None, **settings
+) -> list[Hypotheses]:
+    searching = BeamSearch(llm, build_trie(names), eos_token_id=EOS, num_beams=num_beams, **settings)
+    return searching.find([alone(prompt) for prompt in prompts], results=results)
+
+
+def alone(embeddings: Tensor) -> Prompt:
+    """A prompt of given embeddings that shares nothing."""
+    return Prompt((Segment((), embeddings),))
 
 
 def assert_same(ours: list[Hypotheses], theirs: list[Hypotheses]) -> None:

@@ -1,70 +1,199 @@
-"""The trie at generation time: which tokens may follow, for all live beams at once."""
+"""The trie at generation time: the best tokens that may follow each position, for all positions of a batch at once.
+
+Where a position's children lie in the trie is looked up on the host, a few numbers for each; who they are, what the
+LLM gives them and which are best is found on the model's device.
+"""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from gemel.core.errors import ArtifactError
 from gemel.entities.subset import TrieSubset
-from gemel.entities.trie import NONE, IntArray, PackedTrie
+from gemel.entities.trie import NONE, Children, IntArray, PackedTrie
 
 ENDED = NONE
 ADVICE = "it was built for another tokenizer; run `dvc repro entity_trie`"
+FloatArray = npt.NDArray[np.float32]
+# A position with up to so many times the children of another may be padded together with it.
+_WIDTH_FACTOR = 4
 
 
 @dataclass(frozen=True)
-class Candidates:
-    """All tokens that may follow some beams, flat and sorted by beam.
+class Offers:
+    """The best that may follow some positions, best first, on the host.
 
-    rows: the beam that a token follows, as its position in the states asked for, (n,), int64, on the model's device.
-    tokens: the token, likewise. children: trie node it leads to, or -1 where it is end-of-sequence and the name of
-    the beam's own node is complete, likewise. counts: number of candidates of each beam, (rows,), int64, on the host.
+    scores: log-probability, -inf where a position has fewer, (positions, kept), float32. children: trie node that is
+    reached, or -1 where it is end-of-sequence and the name of the position's own node is complete, likewise, int64.
     """
 
-    rows: Tensor
-    tokens: Tensor
-    children: Tensor
-    counts: IntArray
+    scores: FloatArray
+    children: IntArray
 
 
 @dataclass(frozen=True)
+class Chains:
+    """Nodes, each followed by those behind it as long as there is no choice, one chain after the other.
+
+    nodes: (positions,), int64. below: what may follow each. lengths: nodes of each chain, (chains,), int64.
+    """
+
+    nodes: IntArray
+    below: Children
+    lengths: IntArray
+
+
 class TrieConstraint:
-    """Looks up the allowed tokens of beams.
+    """Looks up what may follow trie nodes, in the whole trie (view 0) or in subsets of it (views 1, 2, …)."""
 
-    eos_token_id: token that ends a name. vocab_size: size of the LLM's output. device: where candidates are wanted.
-    """
+    def __init__(self, trie: PackedTrie, *, eos_token_id: int, vocab_size: int, device: torch.device) -> None:
+        """eos_token_id: token that ends a name. vocab_size: size of the LLM's output. device: where its logits are.
 
-    trie: PackedTrie | TrieSubset
-    eos_token_id: int
-    vocab_size: int
-    device: torch.device
+        Raises: ArtifactError if the trie holds a token that the LLM lacks.
+        """
+        if trie.largest_token >= vocab_size:
+            raise ArtifactError(f"trie: holds token {trie.largest_token}, the LLM has {vocab_size}; {ADVICE}")
+        self.trie, self.eos_token_id, self.device = trie, eos_token_id, device
+        with warnings.catch_warnings():
+            # The memory map can't be written to, and nothing here writes to it.
+            warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+            self._tokens = torch.from_numpy(trie.tokens).to(device)
+        self._set_views(())
 
-    def __post_init__(self) -> None:
-        """Raises: ArtifactError if the trie holds a token that the LLM lacks."""
-        if self.trie.largest_token >= self.vocab_size:
-            found = f"holds token {self.trie.largest_token}, the LLM has {self.vocab_size}"
-            raise ArtifactError(f"trie: {found}; {ADVICE}")
+    def among(self, subsets: Sequence[TrieSubset]) -> TrieConstraint:
+        """The same trie with subsets as views 1, 2, …; nothing is copied but their nodes."""
+        constraint = object.__new__(TrieConstraint)
+        vars(constraint).update(vars(self))
+        constraint._set_views(subsets)
+        return constraint
 
-    def candidates(self, states: IntArray) -> Candidates:
-        """Return what may follow each beam: the trie's children, and end-of-sequence where a name ends.
+    def name_counts(self, views: IntArray) -> IntArray:
+        """Names that each view offers, (rows,)."""
+        return np.array([view.name_count for view in self._views])[views]
 
-        states: trie node of each beam, or -1 for a place without a beam, which gets no candidates; (rows,).
+    def children(self, states: IntArray, views: IntArray) -> Children:
+        """What follows each state in its view; `first` counts through the nodes of the trie and then of all subsets.
+
+        states: trie nodes, or -1 for none, (rows,). views: likewise.
+        """
+        if not views.any():
+            return self.trie.children(states)
+        first, counts = np.zeros((2, len(states)), dtype=np.int64)
+        ends = np.zeros(len(states), dtype=np.bool_)
+        for view in np.unique(views):
+            rows = np.flatnonzero(views == view)
+            found = self._views[view].children(states[rows])
+            first[rows], counts[rows], ends[rows] = found.first + self._starts[view], found.counts, found.ends
+        return Children(first, counts, ends)
+
+    def nodes_at(self, places: IntArray) -> IntArray:
+        """The trie node at each place that `children` counts by, (rows,)."""
+        if not len(self._subset_nodes):
+            return places
+        inside = np.minimum(places, len(self.trie) - 1)
+        nodes: IntArray = np.where(places == inside, places, self._subset_nodes[places - inside - 1])
+        return nodes
+
+    def tokens_into(self, nodes: IntArray) -> IntArray:
+        """Token of the edge into each node but the root, (rows,), int64.
+
         Raises: ArtifactError if a name holds the token that ends names.
         """
-        below = self.trie.continuations(states)
-        self._refuse_end(below.tokens)
-        tokens = np.where(below.tokens == NONE, self.eos_token_id, below.tokens)
-        return Candidates(
-            rows=torch.from_numpy(below.rows).to(self.device),
-            tokens=torch.from_numpy(tokens).to(self.device),
-            children=torch.from_numpy(below.children).to(self.device),
-            counts=below.counts,
-        )
-
-    def _refuse_end(self, tokens: IntArray) -> None:
+        tokens = self.trie.tokens[nodes].astype(np.int64)
         if (tokens == self.eos_token_id).any():
             raise ArtifactError(f"trie: a name holds token {self.eos_token_id}, which ends names; {ADVICE}")
+        return tokens
+
+    def heights(self, states: IntArray, views: IntArray) -> IntArray:
+        """Tokens of the longest continuation of each state in its view, EOS included, (rows,)."""
+        found = np.zeros(len(states), dtype=np.int64)
+        for view in np.unique(views):
+            rows = views == view
+            found[rows] = self._views[view].heights_at(states[rows])
+        return found
+
+    def chains(self, states: IntArray, views: IntArray) -> Chains:
+        """Follow each state to the first node that offers a choice, or after which the name can only end.
+
+        states: trie nodes, (chains,). views: likewise.
+        """
+        open_chains, nodes = np.arange(len(states)), states
+        steps: list[tuple[IntArray, IntArray, Children]] = []
+        while len(open_chains):
+            below = self.children(nodes, views[open_chains])
+            steps.append((open_chains, nodes, below))
+            forced = (below.counts == 1) & ~below.ends
+            open_chains, nodes = open_chains[forced], self.nodes_at(below.first[forced])
+        chain_of = np.concatenate([chains for chains, _, _ in steps])
+        order = np.argsort(chain_of, kind="stable")
+        return Chains(
+            nodes=np.concatenate([found for _, found, _ in steps])[order],
+            below=Children(
+                first=np.concatenate([below.first for _, _, below in steps])[order],
+                counts=np.concatenate([below.counts for _, _, below in steps])[order],
+                ends=np.concatenate([below.ends for _, _, below in steps])[order],
+            ),
+            lengths=np.bincount(chain_of, minlength=len(states)),
+        )
+
+    def best(self, logits: Tensor, below: Children, kept: int) -> Offers:
+        """Find the best tokens behind each position.
+
+        logits: (positions, vocab), any float type, on the device. below: what may follow each position. kept: how many
+        to find of each. The probability is that of the softmax over the whole vocabulary, in float32.
+        Where logits are NaN or infinite, so that there is no probability, the score is NaN.
+        """
+        logits = logits.float()
+        norms = logits.logsumexp(dim=-1, keepdim=True)
+        scores = np.full((len(logits), kept), -np.inf, dtype=np.float32)
+        children = np.full((len(logits), kept), ENDED, dtype=np.int64)
+        for rows in _alike(below.counts):
+            places, tokens = self._offered(Children(below.first[rows], below.counts[rows], below.ends[rows]))
+            at = torch.from_numpy(rows).to(self.device)
+            found = logits[at[:, None], tokens] - norms[at]
+            found = found.where(found.isfinite(), torch.nan).where(places != _NOT_OFFERED, -torch.inf)
+            top = found.topk(min(kept, found.shape[1]), dim=1)
+            width = top.values.shape[1]
+            scores[rows, :width] = top.values.cpu().numpy()
+            best = places.gather(1, top.indices).cpu().numpy()
+            children[rows, :width] = np.where(best < 0, ENDED, self.nodes_at(np.maximum(best, 0)))
+        return Offers(scores, children)
+
+    def _set_views(self, subsets: Sequence[TrieSubset]) -> None:
+        self._views = [self.trie, *subsets]
+        sizes = np.array([len(self.trie), *(len(each.nodes) for each in subsets)])
+        self._starts = np.cumsum(sizes) - sizes
+        self._subset_nodes = np.concatenate([np.zeros(0, dtype=np.int64), *(each.nodes for each in subsets)])
+        self._subset_nodes_there = torch.from_numpy(self._subset_nodes).to(self.device)
+
+    def _offered(self, below: Children) -> tuple[Tensor, Tensor]:
+        """Places and tokens that are offered behind some positions, padded to the most, (positions, width) each."""
+        first, counts, ends = (
+            torch.from_numpy(array).to(self.device)[:, None] for array in (below.first, below.counts, below.ends)
+        )
+        steps = torch.arange(int((below.counts + below.ends).max()), device=self.device)
+        places = torch.where(steps < counts, first + steps, _NOT_OFFERED)
+        nodes = places.clamp(min=0)
+        if len(self._subset_nodes):
+            inside = nodes.clamp(max=len(self.trie) - 1)
+            nodes = torch.where(nodes == inside, nodes, self._subset_nodes_there[nodes - inside - 1])
+        tokens = self._tokens.index_select(0, nodes.flatten()).long().view_as(nodes)
+        at_end = ends & (steps == counts)
+        return torch.where(at_end, _END_OFFERED, places), torch.where(at_end, self.eos_token_id, tokens)
+
+
+_NOT_OFFERED, _END_OFFERED = -2, -1
+
+
+def _alike(counts: IntArray) -> Iterator[IntArray]:
+    """Split positions so that those of a part have similar counts, and padding costs little."""
+    classes = np.log(np.maximum(counts, 1)) // np.log(_WIDTH_FACTOR)
+    for one in np.unique(classes):
+        yield np.flatnonzero(classes == one)

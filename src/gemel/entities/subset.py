@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from gemel.core.errors import DataError
-from gemel.entities.trie import NONE, ROOT, Continuations, IntArray, PackedTrie
+from gemel.entities.trie import Children, NONE, ROOT, Continuations, IntArray, PackedTrie
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -34,6 +35,19 @@ class TrieSubset:
     def largest_token(self) -> int:
         """The largest token id of the whole trie."""
         return self.trie.largest_token
+
+    @cached_property
+    def nodes(self) -> IntArray:
+        return np.flatnonzero(self.open_nodes)
+
+    def children(self, states: IntArray) -> Children:
+        nodes = np.maximum(states, ROOT)
+        first = np.searchsorted(self.nodes, self.trie.first_child[nodes])
+        last = np.searchsorted(self.nodes, self.trie.first_child[nodes + 1])
+        return Children(first, np.where(states == NONE, 0, last - first), self.names_at(states) != NONE)
+
+    def heights_at(self, states: IntArray) -> IntArray:
+        return self.trie.heights_at(states)
 
     def continuations(self, states: IntArray) -> Continuations:
         """As PackedTrie.continuations, without what leads to none of the names."""

@@ -43,6 +43,15 @@ class Continuations:
 
 
 @dataclass(frozen=True)
+class Children:
+    """What follows some nodes."""
+
+    first: IntArray
+    counts: IntArray
+    ends: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class PackedTrie:
     """A trie over token ids.
 
@@ -96,6 +105,17 @@ class PackedTrie:
         tokens = self.tokens[children].astype(np.int64)
         tokens[at_end] = children[at_end] = NONE
         return Continuations(rows=rows, tokens=tokens, children=children, counts=counts)
+
+    def children(self, states: IntArray) -> Children:
+        """What follows some nodes; states: node ids or -1, (rows,)."""
+        nodes = np.maximum(states, ROOT)
+        first = self.first_child[nodes].astype(np.int64)
+        counts = np.where(states == NONE, 0, self.first_child[nodes + 1] - first)
+        return Children(first, counts, (states != NONE) & (self.names[nodes] != NONE))
+
+    def heights_at(self, states: IntArray) -> IntArray:
+        """Tokens of the longest continuation, EOS counted."""
+        return np.where(states == NONE, 0, self.heights[np.maximum(states, ROOT)].astype(np.int64))
 
     @cached_property
     def ends(self) -> IntArray:

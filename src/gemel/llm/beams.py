@@ -1,167 +1,172 @@
 """The beam rule: which continuations live on, which names are finished, and when a mention is decided.
 
-It is the rule of Hugging Face's `generate` with early_stopping=False and length_penalty=1, for several mentions at
-once. What has no beam or no candidate is told by a -1 state or an explicit mark, never by a very low score.
+It is the rule of Hugging Face's `generate` with early_stopping=False and length_penalty=1. Mentions step on by
+themselves, each as far as the LLM has read: what may follow a position is kept, and a beam points to its position. What
+has no beam or no candidate is told by a -1 state or a score of -inf, never by a very low score.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from gemel.entities.constraint import ENDED, Candidates
+from gemel.entities.constraint import ENDED, Offers, TrieConstraint
 from gemel.entities.trie import NONE, ROOT, IntArray
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
-NamesAt = Callable[[IntArray], IntArray]
+UNREAD = NONE
 
 
-@dataclass(frozen=True)
-class Ranked:
-    """The best continuations of each mention, best first; each array (rows, kept).
+class Positions:
+    """What may follow each position that was read, kept while its batch is searched.
 
-    offered: False where the mention has fewer continuations; the other arrays mean nothing there.
-    scores: summed log-probability, float32. parents: beam that is continued. tokens: token that is added.
-    children: trie node that it leads to, or -1 where a name ends.
+    scores, children: as of Offers, (positions, 2 x num_beams). following: for a position inside a chain of single
+    continuations, the position behind it, which was read with it; else -1.
     """
 
-    offered: BoolArray
-    scores: FloatArray
-    parents: IntArray
-    tokens: IntArray
-    children: IntArray
+    def __init__(self, offers: Offers) -> None:
+        """The first positions: the ends of the prompts."""
+        self.scores, self.children = offers.scores, offers.children
+        self.following = np.full(len(offers.scores), UNREAD)
+
+    def append(self, offers: Offers, lengths: IntArray) -> IntArray:
+        """Add chains of positions, one behind the other; return where each chain starts.
+
+        lengths: positions of each chain, (chains,).
+        """
+        before = len(self.scores)
+        self.scores = np.concatenate((self.scores, offers.scores))
+        self.children = np.concatenate((self.children, offers.children))
+        following = np.arange(before, len(self.scores)) + 1
+        ends = before + np.cumsum(lengths)
+        following[ends - before - 1] = UNREAD
+        self.following = np.concatenate((self.following, following))
+        return ends - lengths
 
 
-@dataclass(frozen=True)
+@dataclass
 class Beams:
-    """Live beams and finished names of several mentions, one row each, on the host.
+    """Live beams and finished names of a batch of mentions, one row each, on the host; beams are in order of score.
 
-    mentions: the caller's index of each row, (rows,). length: tokens generated so far.
-    states: trie node of each live beam, -1 for a place without one, (rows, beams). Beams are in order of score.
-    tokens: last token of each, likewise. scores: summed log-probability of each, likewise, float32.
-    ancestors: which generated slots each beam descends from, its own included, (rows, beams, slots).
-    finished_names: index of each finished name, best first, -1 for a free place, (rows, num_beams).
-    finished_scores: mean log-probability per token of each, -inf in a free place, likewise, float32.
+    mentions: the caller's index of each, (rows,). views: view of the trie that it is searched in, likewise.
+    limits: beams that it may have, likewise; the arrays have room for the most. lengths: tokens generated, likewise.
+    states: trie node of each live beam, -1 for a place without one, (rows, beams). scores: summed log-probability of
+    each, likewise, float32. positions: where what may follow it is kept, -1 if the LLM has not read it, likewise.
+    ancestors: which generated slots of the cache each descends from, (rows, beams, slots).
+    names: index of each finished name, best first, -1 for a free place, (rows, beams). means: mean log-probability per
+    token of each, -inf in a free place, likewise, float32.
     """
 
     mentions: IntArray
-    length: int
+    views: IntArray
+    limits: IntArray
+    lengths: IntArray
     states: IntArray
-    tokens: IntArray
     scores: FloatArray
+    positions: IntArray
     ancestors: BoolArray
-    finished_names: IntArray
-    finished_scores: FloatArray
+    names: IntArray
+    means: FloatArray
 
     @classmethod
-    def start(cls, mentions: IntArray, num_beams: int) -> Beams:
-        """One beam per mention, at the root, with nothing generated."""
-        rows = len(mentions)
+    def start(cls, mentions: IntArray, views: IntArray, limits: IntArray) -> Beams:
+        """One beam per mention, at the root, its position the mention's row."""
+        rows, width = len(mentions), int(limits.max())
+        states, positions = np.full((2, rows, width), NONE)
+        states[:, 0], positions[:, 0] = ROOT, np.arange(rows)
         return cls(
             mentions=mentions,
-            length=0,
-            states=np.full((rows, 1), ROOT),
-            tokens=np.full((rows, 1), NONE),
-            scores=np.zeros((rows, 1), dtype=np.float32),
-            ancestors=np.zeros((rows, 1, 0), dtype=np.bool_),
-            finished_names=np.full((rows, num_beams), NONE),
-            finished_scores=np.full((rows, num_beams), -np.inf, dtype=np.float32),
+            views=views,
+            limits=limits,
+            lengths=np.zeros(rows, dtype=np.int64),
+            states=states,
+            scores=np.zeros((rows, width), dtype=np.float32),
+            positions=positions,
+            ancestors=np.zeros((rows, width, 0), dtype=np.bool_),
+            names=np.full((rows, width), NONE),
+            means=np.full((rows, width), -np.inf, dtype=np.float32),
         )
 
-    def advance(self, ranked: Ranked, names_at: NamesAt) -> Beams:
-        """Add one token: finish names, and choose the beams that live on.
+    @property
+    def width(self) -> int:
+        """Most beams of a mention."""
+        return self.states.shape[1]
 
-        ranked: the best 2 x num_beams continuations. names_at: trie nodes -> index of the name
-        that ends at each, or -1.
+    def unread(self) -> BoolArray:
+        """Tell which beams the LLM has yet to read, (rows, beams)."""
+        return (self.states != NONE) & (self.positions == UNREAD)
+
+    def advance(self, rows: IntArray, kept: Positions, constraint: TrieConstraint) -> None:
+        """Add one token to some mentions: finish names, and choose the beams that live on.
+
+        rows: mentions whose beams have all been read. kept: what may follow the positions.
         """
-        num_beams = self.finished_names.shape[1]
-        places = np.arange(ranked.offered.shape[1])
-        ends = ranked.offered & (ranked.children == ENDED)
-        goes_on = ranked.offered & ~ends
+        width, limits = self.width, self.limits[rows, None]
+        positions = self.positions[rows]
+        totals = np.where(positions == UNREAD, -np.inf, self.scores[rows])[..., None] + kept.scores[positions]
+        ranked = np.argsort(-totals.reshape(len(rows), -1), axis=1, kind="stable")[:, : 2 * width]
+        scores = np.take_along_axis(totals.reshape(len(rows), -1), ranked, axis=1).astype(np.float32)
+        parents, places = ranked // kept.scores.shape[1], ranked % kept.scores.shape[1]
+        at = np.take_along_axis(positions, parents, axis=1)
+        children = kept.children[at, places]
+        offered = np.isfinite(scores) & (np.arange(2 * width) < 2 * limits)
+        ends = offered & (children == ENDED)
         # An end counts only among the best num_beams; the other half of the ranks is there so that beams live on.
-        names, means = self._finish(ranked, ends & (places < num_beams), names_at)
-        width = min(num_beams, int(goes_on.sum(axis=1).max(initial=0)))
+        self._finish(rows, ends & (np.arange(2 * width) < limits), parents, scores, constraint)
+        goes_on = offered & ~ends
         chosen = np.argsort(~goes_on, axis=1, kind="stable")[:, :width]
-        lives = np.take_along_axis(goes_on, chosen, axis=1)
-        return replace(
-            self,
-            length=self.length + 1,
-            states=np.where(lives, np.take_along_axis(ranked.children, chosen, axis=1), NONE),
-            # Any token does where no beam lives: nothing ever looks at its slot.
-            tokens=np.where(lives, np.take_along_axis(ranked.tokens, chosen, axis=1), 0),
-            scores=np.take_along_axis(ranked.scores, chosen, axis=1),
-            ancestors=self._descend(np.take_along_axis(ranked.parents, chosen, axis=1)),
-            finished_names=names,
-            finished_scores=means,
-        )
+        lives = np.take_along_axis(goes_on, chosen, axis=1) & (np.arange(width) < limits)
+        parents = np.take_along_axis(parents, chosen, axis=1)
+        self.lengths[rows] += 1
+        self.states[rows] = np.where(lives, np.take_along_axis(children, chosen, axis=1), NONE)
+        self.scores[rows] = np.where(lives, np.take_along_axis(scores, chosen, axis=1), 0)
+        self.positions[rows] = np.where(lives, kept.following[np.take_along_axis(at, chosen, axis=1)], UNREAD)
+        self.ancestors[rows] = self.ancestors[rows[:, None], parents]
 
-    def decided(self) -> BoolArray:
-        """Tell which mentions are done, (rows,): nothing lives, or nothing that lives is better than what is finished.
+    def decided(self, results: int, constraint: TrieConstraint) -> BoolArray:
+        """Tell which mentions are done, (rows,): nothing lives, or nothing that lives can be among the results.
 
-        The rule looks at a live beam's mean so far; a longer name could still reach a better one. That is how
-        early_stopping=False is defined.
+        results: how many of the best names are wanted. The library's rule compares a live beam's mean so far with the
+        last finished name; a longer name could still reach a better mean, and that is how early_stopping=False is
+        defined. Where fewer names are wanted than there are beams, a mention is also done once no live beam can reach
+        the last of these, however well it goes on: a sum only falls, and the trie says how long it can become.
         """
-        if not self.states.shape[1]:
-            return np.ones(len(self.mentions), dtype=np.bool_)
-        full = (self.finished_names != NONE).all(axis=1)
-        worse = self.scores[:, 0] / np.float32(self.length) <= self.finished_scores[:, -1]
-        decided: BoolArray = (self.states[:, 0] == NONE) | (full & worse)
+        rows = np.arange(len(self.mentions))
+        alive = (self.states != NONE).any(axis=1)
+        last = self.means[rows, self.limits - 1]
+        done = ~alive | (np.isfinite(last) & (self.scores[:, 0] / np.maximum(self.lengths, 1) <= last))
+        wanted = self.means[rows, np.minimum(results, self.limits) - 1]
+        open_rows = np.flatnonzero(~done & np.isfinite(wanted))
+        if len(open_rows):
+            states = self.states[open_rows]
+            views = np.repeat(self.views[open_rows], self.width)
+            heights = constraint.heights(states.reshape(-1), views).reshape(states.shape)
+            reach = self.scores[open_rows] / (self.lengths[open_rows, None] + heights)
+            best = np.where(states == NONE, -np.inf, reach).max(axis=1)
+            done[open_rows] = best <= wanted[open_rows]
+        decided: BoolArray = done
         return decided
 
-    def keep(self, order: IntArray) -> Beams:
+    def keep(self, rows: IntArray) -> None:
         """Keep only some rows, in the given order."""
-        taken: dict[str, Any] = {
-            name: array[order] for name, array in vars(self).items() if isinstance(array, np.ndarray)
-        }
-        return replace(self, **taken)
+        for name, array in vars(self).items():
+            setattr(self, name, array[rows])
 
-    def _finish(self, ranked: Ranked, ends: BoolArray, names_at: NamesAt) -> tuple[IntArray, FloatArray]:
-        """Merge the names that end now into the finished ones; return the best of both, (rows, num_beams) each."""
-        parents = np.take_along_axis(self.states, np.where(ends, ranked.parents, 0), axis=1)
-        new_names = np.where(ends, names_at(parents), NONE)
-        new_means = np.where(ends, ranked.scores / np.float32(self.length + 1), -np.inf).astype(np.float32)
-        names = np.concatenate((self.finished_names, new_names), axis=1)
-        means = np.concatenate((self.finished_scores, new_means), axis=1)
-        best = np.argsort(-means, axis=1, kind="stable")[:, : self.finished_names.shape[1]]
-        return np.take_along_axis(names, best, axis=1), np.take_along_axis(means, best, axis=1)
-
-    def _descend(self, parents: IntArray) -> BoolArray:
-        """Give each chosen beam its parent's ancestors and a slot of its own behind all others."""
-        rows, width = parents.shape
-        inherited = self.ancestors[np.arange(rows)[:, None], parents]
-        own = np.broadcast_to(np.eye(width, dtype=np.bool_), (rows, width, width))
-        return np.concatenate((inherited, own), axis=2)
-
-
-def rank(token_scores: Tensor, candidates: Candidates, shape: tuple[int, int], kept: int) -> Ranked:
-    """Order each mention's candidates by score and keep the best.
-
-    token_scores: summed log-probability with each candidate, (candidates,), float32. shape: (rows, beams) that the
-    candidates' rows count through. kept: how many to keep of each mention.
-    """
-    rows, beams = shape
-    counts = candidates.counts.reshape(rows, beams).sum(axis=1)
-    firsts = torch.from_numpy(np.cumsum(counts) - counts).to(token_scores.device)
-    mention_of = candidates.rows // beams
-    places = torch.arange(len(token_scores), device=token_scores.device) - firsts[mention_of]
-    padded = token_scores.new_full((rows, int(counts.max())), -torch.inf)
-    padded[mention_of, places] = token_scores
-    scores, best = padded.topk(min(kept, padded.shape[1]), dim=1)
-    # Ranks behind a mention's last candidate point into its neighbour or past the end; `offered` marks them.
-    flat = (firsts[:, None] + best).clamp_(max=len(token_scores) - 1)
-    picked = torch.stack((candidates.rows[flat] % beams, candidates.tokens[flat], candidates.children[flat]))
-    parents, tokens, children = picked.cpu().numpy()
-    return Ranked(
-        offered=np.arange(scores.shape[1]) < counts[:, None],
-        scores=scores.cpu().numpy(),
-        parents=parents,
-        tokens=tokens,
-        children=children,
-    )
+    def _finish(
+        self, rows: IntArray, ends: BoolArray, parents: IntArray, scores: FloatArray, constraint: TrieConstraint
+    ) -> None:
+        """Merge the names that end now into the finished ones, and keep the best of both."""
+        if not ends.any():
+            return
+        states = np.take_along_axis(self.states[rows], np.where(ends, parents, 0), axis=1)
+        found = constraint.trie.names_at(states)
+        names = np.concatenate((self.names[rows], np.where(ends, found, NONE)), axis=1)
+        lengths = (self.lengths[rows, None] + 1).astype(np.float32)
+        means = np.concatenate((self.means[rows], np.where(ends, scores / lengths, np.float32(-np.inf))), axis=1)
+        # A later name goes behind an earlier one of the same score, as a later beam does.
+        best = np.argsort(-means, axis=1, kind="stable")[:, : self.width]
+        self.names[rows] = np.take_along_axis(names, best, axis=1)
+        self.means[rows] = np.take_along_axis(means, best, axis=1)

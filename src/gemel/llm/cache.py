@@ -1,13 +1,12 @@
-"""Keys and values of several prompts, each stored once and read by all beams of its mention.
+"""Keys and values of several prompts, each stored once and read by all beams of all mentions that share it.
 
-One row per mention: first the prompt, padded to the longest of the group, then a slot for every token that any of the
-mention's beams has generated. Slots are only appended. A beam does not own keys and values; a mask says which slots
-are its ancestors. So nothing is copied when beams are chosen anew, and nothing is repeated per beam.
+One row per prompt: first its context and queries, padded to the longest of the batch, then a slot for every token that
+any beam of the row has generated. Slots are only appended. A beam does not own keys and values; a mask says which
+positions it sees. So nothing is copied when beams are chosen anew, and nothing is repeated per beam or mention.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from transformers import Cache, PreTrainedModel
 from transformers.cache_utils import CacheLayerMixin
+
+_GROWTH = 1.5
 
 
 @dataclass
@@ -61,11 +63,20 @@ class _SharedLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
             return key_states, value_states
         return self.keys[rows, :, :end], self.values[rows, :, :end]
 
+    def copy(self, source: int, target: int, positions: int) -> None:
+        """Copy the first positions of one row into another."""
+        for buffer in (self.keys, self.values):
+            buffer[target, :, :positions] = buffer[source, :, :positions]
+
     def take(self, sources: Tensor, targets: Tensor) -> None:
         """Copy rows `sources` over rows `targets`."""
-        if self.is_initialized:
-            self.keys[targets] = self.keys[sources]
-            self.values[targets] = self.values[sources]
+        self.keys[targets] = self.keys[sources]
+        self.values[targets] = self.values[sources]
+
+    def grow(self, positions: int) -> None:
+        """Make room for more positions."""
+        more = positions - self.keys.shape[2]
+        self.keys, self.values = (pad(buffer, (0, 0, 0, more)) for buffer in (self.keys, self.values))
 
     def get_seq_length(self) -> int:
         return self.cursor.start
@@ -77,37 +88,40 @@ class _SharedLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         return self.cursor.capacity[1]
 
 
+
+
+
 class SharedPromptCache(Cache):
-    """The cache of one group of mentions.
+    """The cache of one batch. dtype, device: of the LLM, for the masks."""
 
-    lengths: tokens of each row's prompt, (rows,), on the host. dtype, device: of the LLM, for the masks.
-    """
-
-    def __init__(self, llm: PreTrainedModel, lengths: Sequence[int], generated: int) -> None:
-        """lengths: tokens of each prompt. generated: slots to keep for generated tokens, of all beams and steps."""
-        self.lengths: npt.NDArray[np.int64] = np.array(lengths, dtype=np.int64)
+    def __init__(self, llm: PreTrainedModel, rows: int, prompt_width: int, slots: int) -> None:
+        """prompt_width: positions of the longest row's prompts. slots: for generated tokens, to begin with."""
         self.dtype, self.device = llm.dtype, llm.device
-        self.prompt_width = int(self.lengths.max())
-        self._cursor = _Cursor(capacity=(len(lengths), self.prompt_width + generated))
+        self.prompt_width, self.slots = prompt_width, 0
+        self._cursor = _Cursor(capacity=(rows, prompt_width + slots))
         n_layers = llm.config.get_text_config().num_hidden_layers
         self._shared = [_SharedLayer(self._cursor) for _ in range(n_layers)]
         super().__init__(layers=[*self._shared])
-        self._prompt_mask = self._additive(np.arange(self.prompt_width) < self.lengths[:, None, None])
 
-    def write_prompts(self, rows: slice) -> None:
-        """Let the next forward pass write the prompts of some rows, all of one length."""
-        self._cursor.rows, self._cursor.start = rows, 0
+    def write(self, rows: slice, start: int) -> None:
+        """Let the next forward pass write positions of some rows' prompts. start: the first of them."""
+        self._cursor.rows, self._cursor.start = rows, start
 
-    def write_slots(self, ancestors: npt.NDArray[np.bool_]) -> Tensor:
-        """Let the next forward pass append one slot per beam in every row; return its attention mask.
+    def write_slots(self, rows: int, count: int) -> None:
+        """Let the next forward pass append some slots to every row."""
+        self._cursor.rows, self._cursor.start = slice(0, rows), self.prompt_width + self.slots
+        self.slots += count
+        positions = self.prompt_width + self.slots
+        held = self._cursor.capacity[1]
+        if positions > held:
+            self._cursor.capacity = (self._cursor.capacity[0], max(positions, int(held * _GROWTH)))
+            for layer in self._shared:
+                layer.grow(self._cursor.capacity[1])
 
-        ancestors: which slots each beam descends from, its own included, (rows, beams, slots).
-        Returns: additive mask, 0 where a beam may look, (rows, 1, beams, prompt_width + slots), in the LLM's dtype.
-        """
-        rows, beams, slots = ancestors.shape
-        self._cursor.rows, self._cursor.start = slice(0, rows), self.prompt_width + slots - beams
-        prompt = self._prompt_mask.expand(-1, -1, beams, -1)
-        return torch.cat((prompt, self._additive(ancestors)), dim=-1)
+    def copy_prompt(self, source: int, target: int, positions: int) -> None:
+        """Give a row the first positions of another."""
+        for layer in self._shared:
+            layer.copy(source, target, positions)
 
     def keep(self, order: npt.NDArray[np.int64]) -> None:
         """Keep only some rows: row i of the shorter cache is the present row order[i].
@@ -119,11 +133,13 @@ class SharedPromptCache(Cache):
             sources, targets = torch.from_numpy(order[moved]), torch.from_numpy(moved)
             for layer in self._shared:
                 layer.take(sources.to(self.device), targets.to(self.device))
-        self.lengths = self.lengths[order]
-        self._prompt_mask = self._prompt_mask[torch.from_numpy(order).to(self.device)]
 
-    def _additive(self, visible: npt.NDArray[np.bool_]) -> Tensor:
-        """(rows, queries, positions) of booleans to (rows, 1, queries, positions) of 0 and the least number."""
+    def mask(self, visible: npt.NDArray[np.bool_]) -> Tensor:
+        """The attention mask that lets queries see some positions.
+
+        visible: (rows, queries, positions). Returns: 0 where a query may look, else the least number, (rows, 1,
+        queries, positions), in the LLM's dtype.
+        """
         # Additive rather than boolean: eager attention adds its mask, and SDPA takes either.
         hidden = torch.from_numpy(~visible).to(self.device)[:, None]
         mask = torch.zeros(hidden.shape, dtype=self.dtype, device=self.device)

@@ -1,29 +1,34 @@
 """Constrained beam search: which entity names a frozen LLM would go on with.
 
-Each prompt is read once. Its beams then share its keys and values (see `cache`): a forward pass has one row per
-mention and one query position per live beam. The result is that of Hugging Face's `generate` (see `beams`), which
-instead reads each prompt once per beam and copies all keys and values at every step.
+Each prompt is read once, and what several prompts share once for all of them. Beams then share a prompt's keys and
+values (see `cache`), and where the trie leaves one way to go on, its tokens are read together. The result is that of
+Hugging Face's `generate` (see `beams`), which instead reads each prompt once per beam, copies all keys and values at
+every step, and takes each token in a step of its own.
 """
 
 from __future__ import annotations
 
+import logging
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from gemel.core.errors import BackboneError, ConfigError, ShapeError
-from gemel.entities.constraint import Candidates, TrieConstraint
+from gemel.entities.constraint import Offers, TrieConstraint
 from gemel.entities.subset import TrieSubset
-from gemel.entities.trie import NONE, PackedTrie
+from gemel.entities.trie import NONE, ROOT, Children, IntArray, PackedTrie
 from gemel.llm.backbone import context_limit
-from gemel.llm.beams import Beams, BoolArray, rank
-from gemel.llm.cache import SharedPromptCache
+from gemel.llm.batches import Row, make_batches, make_rows
+from gemel.llm.beams import Beams, BoolArray, Positions
+from gemel.llm.reading import Reader
+from gemel.llm.segments import Prompt, Segment
+
+log = logging.getLogger(__name__)
 
 # Attention implementations that heed an explicit 4-D mask.
 _MASKED_ATTENTION = ("sdpa", "eager")
@@ -41,124 +46,194 @@ class Hypotheses:
     scores: tuple[float, ...]
 
 
-def beam_search(
-    llm: PreTrainedModel,
-    prompts: Sequence[Tensor],
-    trie: PackedTrie | TrieSubset,
-    *,
-    eos_token_id: int,
-    num_beams: int,
-    mentions_at_once: int = 16,
-) -> list[Hypotheses]:
-    """Find the best names for each prompt.
+class BeamSearch:
+    """Finds names for prompts. tokens_at_once: falls by half when memory runs out, and stays there."""
 
-    llm: decoder-only model in evaluation mode, with SDPA or eager attention. prompts: input embeddings of each
-    mention, (length, llm_dim), any lengths. trie: all names, or those to choose among. num_beams: most names per
-    mention; fewer come back where the trie holds fewer or the beam met fewer, but never none. mentions_at_once:
-    mentions that are decoded together; it bounds the memory for keys and values and does not change the result.
-    Raises: ConfigError if a number is below 1. ShapeError if a prompt has another shape or leaves no room for a name.
-    BackboneError if the model can't be searched or its logits are not finite. ArtifactError if the trie is of another
-    tokenizer.
-    """
-    for setting, value in (("num_beams", num_beams), ("mentions_at_once", mentions_at_once)):
-        if value < 1:
-            raise ConfigError(f"{setting}: must be at least 1, got {value}")
-    _check_model(llm)
-    _check_prompts(llm, prompts, trie.depth)
-    vocab_size = llm.config.get_text_config().vocab_size
-    constraint = TrieConstraint(trie, eos_token_id=eos_token_id, vocab_size=vocab_size, device=llm.device)
-    num_beams = min(num_beams, trie.name_count)
-    found: dict[int, Hypotheses] = {}
-    # Mentions of like length go together: their prompts need little padding.
-    by_length = sorted(range(len(prompts)), key=lambda mention: len(prompts[mention]))
-    with torch.inference_mode():
-        for first in range(0, len(by_length), mentions_at_once):
-            group = by_length[first : first + mentions_at_once]
-            found.update(_search_group(llm, group, [prompts[mention] for mention in group], constraint, num_beams))
-    return [found[mention] for mention in range(len(prompts))]
+    def __init__(
+        self,
+        llm: PreTrainedModel,
+        trie: PackedTrie,
+        *,
+        eos_token_id: int,
+        num_beams: int,
+        tokens_at_once: int = 16_384,
+    ) -> None:
+        """llm: decoder-only model in evaluation mode, with SDPA or eager attention. num_beams: of each mention.
+
+        tokens_at_once: positions of the cache that are in use together; it bounds the memory for keys and values and
+        does not change the result. A prompt that alone has more is searched alone.
+        Raises: ConfigError if a number is below 1. BackboneError if the model can't be searched. ArtifactError if the
+        trie is of another tokenizer.
+        """
+        for setting, value in (("num_beams", num_beams), ("tokens_at_once", tokens_at_once)):
+            if value < 1:
+                raise ConfigError(f"{setting}: must be at least 1, got {value}")
+        _check_model(llm)
+        self._llm, self._num_beams, self.tokens_at_once = llm, num_beams, tokens_at_once
+        vocab_size = llm.config.get_text_config().vocab_size
+        self._constraint = TrieConstraint(trie, eos_token_id=eos_token_id, vocab_size=vocab_size, device=llm.device)
+
+    def find(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        among: Sequence[TrieSubset | None] | None = None,
+        results: int | None = None,
+    ) -> list[Hypotheses]:
+        """Find the best names for each prompt.
+
+        among: the names to choose among for each prompt; None: all. results: names that are wanted of each, at most
+        num_beams, which is the default; with fewer the search ends as soon as these are certain. Fewer come back where
+        there are fewer names or the beam met fewer, but never none.
+        Raises: ConfigError if results is below 1. ShapeError if a prompt has another width or leaves no room for a
+        name. BackboneError if the LLM's logits are not finite, or one prompt alone needs more memory than there is.
+        """
+        if results is not None and results < 1:
+            raise ConfigError(f"results: must be at least 1, got {results}")
+        views, constraint = self._views(among, len(prompts))
+        for mention, prompt in enumerate(prompts):
+            self._check_prompt(mention, prompt, among[mention] if among else None)
+        limits = np.minimum(self._num_beams, constraint.name_counts(views))
+        task = _Task(self._llm, constraint, views, limits, results or self._num_beams)
+        found: dict[int, Hypotheses] = {}
+        with torch.inference_mode():
+            self._run(task, make_rows(prompts), found)
+        return [found[mention] for mention in range(len(prompts))]
+
+    def _run(self, task: _Task, rows: list[Row], found: dict[int, Hypotheses]) -> None:
+        """Search batch after batch; where one needs too much memory, go on with batches of half the size."""
+        waiting = deque(make_batches(rows, self._num_beams, self.tokens_at_once))
+        while waiting:
+            batch = waiting.popleft()
+            try:
+                found.update(task.search(batch))
+                continue
+            except torch.OutOfMemoryError as error:
+                reason = str(error).splitlines()[0]
+            # Behind the handler, whose traceback would keep the batch's tensors alive.
+            if len(batch) == 1 and len(batch[0].mentions) == 1:
+                raise BackboneError(_no_memory(batch[0], self._llm, reason))
+            if self._llm.device.type == "cuda":
+                torch.cuda.empty_cache()
+            held = len(batch) * max(row.width for row in batch)
+            self.tokens_at_once = max(1, min(self.tokens_at_once, held) // 2)
+            log.warning("out of memory with %d positions; going on with %d at once", held, self.tokens_at_once)
+            rest = [row for other in (batch, *waiting) for row in other]
+            if len(batch) == 1:
+                rest = [*batch[0].halves(), *rest[1:]]
+            waiting = deque(make_batches(rest, self._num_beams, self.tokens_at_once))
+
+    def _views(
+        self, among: Sequence[TrieSubset | None] | None, count: int
+    ) -> tuple[IntArray, TrieConstraint]:
+        """The view of each prompt, and the constraint that has these views."""
+        if among is None:
+            return np.zeros(count, dtype=np.int64), self._constraint
+        if len(among) != count:
+            raise ConfigError(f"among: expected one entry for each of {count} prompts, got {len(among)}")
+        subsets = {id(subset): subset for subset in among if subset is not None}
+        number = {key: view for view, key in enumerate(subsets, 1)}
+        views = np.array([0 if subset is None else number[id(subset)] for subset in among], dtype=np.int64)
+        return views, self._constraint.among(list(subsets.values()))
+
+    def _check_prompt(self, mention: int, prompt: Prompt, subset: TrieSubset | None) -> None:
+        width = self._llm.get_input_embeddings().get_parameter("weight").shape[1]
+        for segment in (*prompt.context, *prompt.query):
+            _check_width(mention, segment, width)
+        length, most = prompt.context_length + prompt.query_length, context_limit(self._llm)
+        if not prompt.query_length:
+            raise ShapeError(f"prompt {mention}: its query has no position; there is nothing to go on from")
+        depth = (subset or self._constraint.trie).depth
+        # The last token of a name is never read, so depth - 1 positions suffice.
+        if length + depth - 1 > most:
+            raise ShapeError(
+                f"prompt {mention}: {length} positions and names up to {depth} tokens exceed the model's {most}; use "
+                "fewer demonstrations or a shorter text"
+            )
 
 
-def _search_group(
-    llm: PreTrainedModel, group: list[int], prompts: list[Tensor], constraint: TrieConstraint, num_beams: int
-) -> Iterator[tuple[int, Hypotheses]]:
-    """Yield each mention's index and result as soon as it is decided."""
-    trie = constraint.trie
-    cache = SharedPromptCache(llm, [len(prompt) for prompt in prompts], generated=(trie.depth - 1) * num_beams)
-    beams = Beams.start(np.array(group), num_beams)
-    logits = _prefill(llm, prompts, cache)
-    while True:
-        candidates = constraint.candidates(beams.states.reshape(-1))
-        scores = _score(logits, candidates, beams)
-        beams = beams.advance(rank(scores, candidates, beams.states.shape, 2 * num_beams), trie.names_at)
-        decided = beams.decided()
-        for row in np.flatnonzero(decided):
-            yield int(beams.mentions[row]), _hypotheses(beams, int(row))
-        if decided.all():
-            return
-        order = _close_gaps(decided)
-        beams = beams.keep(order)
-        cache.keep(order)
-        logits = _decode(llm, beams, cache)
+@dataclass(frozen=True)
+class _Task:
+    """What all batches of one call have in common. views, limits: of each mention, (mentions,)."""
+
+    llm: PreTrainedModel
+    constraint: TrieConstraint
+    views: IntArray
+    limits: IntArray
+    results: int
+
+    def search(self, batch: Sequence[Row]) -> Iterator[tuple[int, Hypotheses]]:
+        """Yield each mention's index and result as soon as it is decided."""
+        mentions = np.array([mention for row in batch for mention in row.mentions])
+        beams = Beams.start(mentions, self.views[mentions], self.limits[mentions])
+        reader = Reader(self.llm, batch, beams.width)
+        roots = self.constraint.children(np.full(len(mentions), ROOT), beams.views)
+        kept = Positions(self._offers(reader.read_prompts(), roots, beams.mentions, beams.width))
+        while True:
+            decided = self._step(beams, kept)
+            for row in np.flatnonzero(decided):
+                yield int(beams.mentions[row]), self._hypotheses(beams, int(row))
+            if decided.all():
+                return
+            if decided.any():
+                beams.keep(reader.keep(np.flatnonzero(~decided)))
+            self._read_on(beams, kept, reader)
+
+    def _step(self, beams: Beams, kept: Positions) -> BoolArray:
+        """Let each mention step on until it is decided or the LLM must read; tell which are decided, (rows,)."""
+        decided = np.zeros(len(beams.mentions), dtype=np.bool_)
+        while True:
+            ready = np.flatnonzero(~decided & ~beams.unread().any(axis=1))
+            if not len(ready):
+                return decided
+            beams.advance(ready, kept, self.constraint)
+            decided |= beams.decided(self.results, self.constraint)
+
+    def _read_on(self, beams: Beams, kept: Positions, reader: Reader) -> None:
+        """Read every unread beam, and with it the tokens behind it that leave no choice."""
+        at = np.nonzero(beams.unread())
+        chains = self.constraint.chains(beams.states[at], beams.views[at[0]])
+        logits = reader.read_chains(beams, self.constraint.tokens_into(chains.nodes), chains.lengths)
+        mentions = np.repeat(beams.mentions[at[0]], chains.lengths)
+        offers = self._offers(logits, chains.below, mentions, beams.width)
+        beams.positions[at] = kept.append(offers, chains.lengths)
+
+    def _offers(self, logits: Tensor, below: Children, mentions: IntArray, width: int) -> Offers:
+        """The best that may follow each position. mentions: whose it is.
+
+        Raises: BackboneError if its logits are not finite.
+        """
+        # Twice the beams: as many as may end there, and as many to go on with.
+        offers = self.constraint.best(logits, below, 2 * width)
+        broken = np.isnan(offers.scores).any(axis=1)
+        if broken.any():
+            raise BackboneError(
+                f"mention {mentions[broken][0]}: the LLM's logits are NaN or infinite; check the prompt's embeddings, "
+                "the weights, and fp16 overflow (bfloat16 has none)"
+            )
+        return offers
+
+    def _hypotheses(self, beams: Beams, row: int) -> Hypotheses:
+        taken = slice(min(self.results, int(beams.limits[row])))
+        names, means = beams.names[row, taken], beams.means[row, taken]
+        found = names != NONE
+        return Hypotheses(tuple(names[found].tolist()), tuple(means[found].tolist()))
 
 
-def _prefill(llm: PreTrainedModel, prompts: list[Tensor], cache: SharedPromptCache) -> Tensor:
-    """Read each prompt once; return the logits behind its last position, (rows, 1, vocab).
-
-    Prompts run unpadded, with those of equal length together: a padding mask would cost the causal attention kernel.
-    """
-    logits = []
-    for _, run in groupby(range(len(prompts)), key=lambda row: len(prompts[row])):
-        rows = list(run)
-        cache.write_prompts(slice(rows[0], rows[-1] + 1))
-        embeddings = torch.stack([prompts[row] for row in rows]).to(llm.device, llm.dtype)
-        logits.append(llm(inputs_embeds=embeddings, past_key_values=cache, use_cache=True, logits_to_keep=1).logits)
-    return torch.cat(logits)
+def _no_memory(row: Row, llm: PreTrainedModel, reason: str) -> str:
+    return (
+        f"mention {row.mentions[0]}: its prompt of {row.width} positions alone needs more memory than {llm.device} has "
+        f"({reason}); use fewer demonstrations or beams, a smaller dtype, or quantized weights"
+    )
 
 
-def _decode(llm: PreTrainedModel, beams: Beams, cache: SharedPromptCache) -> Tensor:
-    """Read the last token of every live beam; return the logits behind it, (rows, beams, vocab)."""
-    positions = np.repeat(cache.lengths[:, None] + beams.length - 1, beams.tokens.shape[1], axis=1)
-    logits: Tensor = llm(
-        input_ids=torch.from_numpy(beams.tokens).to(llm.device),
-        # Beams of a row are siblings, not a sequence: order says nothing about who sees whom, or at which position.
-        attention_mask=cache.write_slots(beams.ancestors),
-        position_ids=torch.from_numpy(positions).to(llm.device),
-        past_key_values=cache,
-        use_cache=True,
-    ).logits
-    return logits
-
-
-def _score(logits: Tensor, candidates: Candidates, beams: Beams) -> Tensor:
-    """Return each candidate's summed log-probability, (candidates,), float32.
-
-    logits: (rows, beams, vocab). Raises: BackboneError if a candidate's score is not finite.
-    """
-    logits = logits.float().flatten(0, 1)
-    before = torch.from_numpy(beams.scores).to(logits.device).flatten() - logits.logsumexp(dim=-1)
-    scores = logits[candidates.rows, candidates.tokens] + before[candidates.rows]
-    if not bool(scores.isfinite().all()):
-        row = int(candidates.rows[~scores.isfinite()][0]) // beams.states.shape[1]
-        raise BackboneError(
-            f"mention {beams.mentions[row]}: the LLM's logits are NaN or infinite at generated token "
-            f"{beams.length + 1}; check the prompt's embeddings, the weights, and fp16 overflow (bfloat16 has none)"
+def _check_width(mention: int, segment: Segment, width: int) -> None:
+    prefix = segment.prefix
+    if isinstance(prefix, Tensor) and (prefix.ndim != 2 or prefix.shape[1] != width):
+        raise ShapeError(
+            f"prompt {mention}: expected soft tokens (length, {width}), got {tuple(prefix.shape)}; the mapper was "
+            "trained for another LLM: run `dvc repro mapper`"
         )
-    return scores
-
-
-def _hypotheses(beams: Beams, row: int) -> Hypotheses:
-    found = beams.finished_names[row] != NONE
-    names, scores = beams.finished_names[row, found], beams.finished_scores[row, found]
-    return Hypotheses(name_indices=tuple(names.tolist()), scores=tuple(scores.tolist()))
-
-
-def _close_gaps(decided: BoolArray) -> npt.NDArray[np.int64]:
-    """Return the order that keeps undecided rows: in place where possible, the last ones in the gaps."""
-    open_rows = np.flatnonzero(~decided)
-    kept = len(open_rows)
-    order = np.arange(kept)
-    order[decided[:kept]] = open_rows[open_rows >= kept]
-    return order
 
 
 def _check_model(llm: PreTrainedModel) -> None:
@@ -174,17 +249,3 @@ def _check_model(llm: PreTrainedModel) -> None:
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     if kinds != {"full_attention"} or getattr(config, "sliding_window", None):
         raise BackboneError(f"{config.model_type}: has layers {sorted(kinds)}; only full attention can be searched")
-
-
-def _check_prompts(llm: PreTrainedModel, prompts: Sequence[Tensor], depth: int) -> None:
-    width = llm.get_input_embeddings().get_parameter("weight").shape[1]
-    most = context_limit(llm)
-    for mention, prompt in enumerate(prompts):
-        if prompt.ndim != 2 or prompt.shape[1] != width or not len(prompt):
-            raise ShapeError(f"prompt {mention}: expected (length, {width}), got {tuple(prompt.shape)}")
-        # The last token of a name is never read, so depth - 1 positions suffice.
-        if len(prompt) + depth - 1 > most:
-            raise ShapeError(
-                f"prompt {mention}: {len(prompt)} positions and names up to {depth} tokens exceed the model's "
-                f"{most}; use fewer demonstrations or a shorter text"
-            )

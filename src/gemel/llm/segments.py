@@ -28,6 +28,28 @@ class Segment:
         return len(self.token_ids) + (0 if self.prefix is None else len(self.prefix))
 
 
+@dataclass(frozen=True)
+class Prompt:
+    """What stands before the name that the LLM generates.
+
+    context: the demonstrations. Prompts that hold the same tuple (not only an equal one) have it read once for all.
+    query: what follows it, at least one position.
+    """
+
+    query: tuple[Segment, ...]
+    context: tuple[Segment, ...] = ()
+
+    @property
+    def context_length(self) -> int:
+        """Positions of the context."""
+        return sum(segment.length for segment in self.context)
+
+    @property
+    def query_length(self) -> int:
+        """Positions of the query."""
+        return sum(segment.length for segment in self.query)
+
+
 def embed_segments(segments: Sequence[Segment], embedding: nn.Module, bos: Sequence[int] = ()) -> Tensor:
     """Embed a prompt: the segments one after the other.
 
