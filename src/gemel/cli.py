@@ -5,10 +5,12 @@ Libraries are imported inside the commands: `gemel --help` must not wait for tor
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -22,6 +24,10 @@ from gemel.core.errors import GemelError, RequestError
 from gemel.core.schema import Link, Mention, Post
 from gemel.stages import METRICS, RELEASE
 
+if TYPE_CHECKING:
+    from gemel.posts.requests import RefusedLine
+    from gemel.predictor import Linker
+
 app = typer.Typer(no_args_is_help=True, help="Link mentions in image-text posts to the entities of a knowledge base.")
 app.add_typer(importer, name="import")
 app.command()(accept)
@@ -34,14 +40,22 @@ def link(
     mention: Annotated[str | None, typer.Option(help="the string to link")] = None,
     image: Annotated[Path | None, typer.Option(help="the post's image")] = None,
     to: Annotated[Path | None, typer.Option("--out", help="write links.parquet or links.jsonl")] = None,
+    candidate: Annotated[list[str] | None, typer.Option(help="id to choose among; may be repeated")] = None,
+    entity_type: Annotated[str, typer.Option("--type", help="choose among entities of this type")] = "",
+    top: Annotated[int | None, typer.Option(min=1, help="candidates wanted of each mention; fewer are faster")] = None,
     release: Annotated[Path, typer.Option(help="the release bundle")] = RELEASE,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
 ) -> None:
-    """Link one post, or a file of posts."""
+    """Link one post, or a file of posts.
+
+    --candidate and --type hold for each mention of a file that states neither itself.
+    """
     from gemel.core.settings import RuntimeSettings
     from gemel.links import check_format
+    from gemel.posts.requests import read_requests
     from gemel.predictor import Linker
 
+    choice = {"candidates": tuple(candidate or ()), "entity_type": entity_type}
     one = _single_post(posts, text, mention, image)
     if one is None and to is None:
         raise RequestError("a file of posts needs --out links.parquet or --out links.jsonl")
@@ -56,10 +70,11 @@ def link(
         if notice.category is UserWarning:
             err.print(f"[yellow]{escape(str(notice.message))}[/]")
     if one is not None:
-        (found,) = linker.link([one])
+        (found,) = linker.link([_restricted(one, choice)], top)
         _show(found)
     elif posts is not None and to is not None:
-        _link_file(linker, posts, to)
+        requests = [_restricted(each, choice) if isinstance(each, Post) else each for each in read_requests(posts)]
+        _link_file(linker, requests, to, top)
 
 
 @app.command()
@@ -105,19 +120,24 @@ def _show(found: Link) -> None:
         err.print(f"[yellow]{escape(note)}[/]")
 
 
-def _link_file(linker: object, posts: Path, to: Path) -> None:
-    from gemel.links import link_rows, write_links
-    from gemel.posts.requests import read_requests
-    from gemel.predictor import Linker
+def _restricted(post: Post, choice: dict[str, Any]) -> Post:
+    """The same post, its mentions to be chosen among less; those that state a choice keep theirs."""
+    mentions = tuple(
+        each if each.candidates or each.entity_type else dataclasses.replace(each, **choice) for each in post.mentions
+    )
+    return dataclasses.replace(post, mentions=mentions)
 
-    assert isinstance(linker, Linker)
-    requests = list(read_requests(posts))
-    rows = []
+
+def _link_file(linker: Linker, requests: Sequence[Post | RefusedLine], to: Path, top: int | None) -> None:
+    from gemel.links import link_rows, write_links
+
+    rows_of: dict[int, list[dict[str, Any]]] = {}
     with Progress(*bar_columns("linking", "posts"), console=err) as progress:
         bar = progress.add_task("", total=len(requests))
-        for some in link_rows(linker, requests):
-            rows += some
+        for place, found in link_rows(linker, requests, top):
+            rows_of[place] = found
             progress.advance(bar)
+    rows = [row for place in range(len(requests)) for row in rows_of[place]]
     write_links(rows, to)
     failed = sum(row["error"] is not None for row in rows)
     unread = sum(str(row["image"]).startswith("unreadable") for row in rows)

@@ -98,10 +98,15 @@ def queries(
     ]
 
 
-def predict(answerer: Answerer, asked: Sequence[Query], sight: Sight, at_once: int) -> Iterator[Answer]:
-    """Answer each query, a batch at a time."""
-    for start in range(0, len(asked), at_once):
-        yield from answerer.answer(asked[start : start + at_once], sight)
+def predict(answerer: Answerer, asked: Sequence[Query], sight: Sight, at_once: int) -> Iterator[tuple[int, Answer]]:
+    """Answer each query, a batch at a time: the place of each among those asked, and its answer.
+
+    Queries with the same demonstrations come into the same batch, where these are read once.
+    """
+    order = sorted(range(len(asked)), key=lambda place: asked[place].demonstrations)
+    for start in range(0, len(order), at_once):
+        places = order[start : start + at_once]
+        yield from zip(places, answerer.answer([asked[place] for place in places], sight), strict=True)
 
 
 def prediction_table(mentions: Graded, split: str, variant: str, seed: int, found: Sequence[Answer]) -> pl.DataFrame:

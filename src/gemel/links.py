@@ -31,21 +31,24 @@ FORMATS = (".parquet", ".jsonl")
 
 
 def link_rows(
-    linker: Linker, requests: Sequence[Post | RefusedLine], at_once: int = 64
-) -> Iterator[list[dict[str, Any]]]:
-    """Link requests in order, some at a time: the rows of each request, one for each of its mentions.
+    linker: Linker, requests: Sequence[Post | RefusedLine], results: int | None = None, at_once: int = 256
+) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """Link requests, some at a time: the place of each among the requests, and its rows, one a mention.
 
-    A line that was refused before, or a post that can't be linked, has one row with the reason.
+    Posts with equal mentions are linked together, as they share their demonstrations. A line that was refused before,
+    or a post that can't be linked, has one row with the reason. results: candidates of each mention; None: all.
     """
-    for start in range(0, len(requests), at_once):
-        some = requests[start : start + at_once]
-        linked = _link_or_refuse(linker, [post for post in some if isinstance(post, Post)])
-        for request in some:
+    order = sorted(range(len(requests)), key=lambda place: _mentions(requests[place]))
+    for start in range(0, len(order), at_once):
+        places = order[start : start + at_once]
+        some = [requests[place] for place in places]
+        linked = _link_or_refuse(linker, [post for post in some if isinstance(post, Post)], results)
+        for place, request in zip(places, some, strict=True):
             found = request if isinstance(request, RefusedLine) else next(linked)
             if isinstance(found, RefusedLine):
-                yield [dict.fromkeys(SCHEMA) | {"post_id": found.post_id, "error": found.reason}]
+                yield place, [dict.fromkeys(SCHEMA) | {"post_id": found.post_id, "error": found.reason}]
             else:
-                yield [link_row(link) for link in found]
+                yield place, [link_row(link) for link in found]
 
 
 def link_row(link: Link) -> dict[str, Any]:
@@ -64,17 +67,21 @@ def link_row(link: Link) -> dict[str, Any]:
     }
 
 
-def _link_or_refuse(linker: Linker, posts: Sequence[Post]) -> Iterator[list[Link] | RefusedLine]:
+def _mentions(request: Post | RefusedLine) -> list[str]:
+    return [mention.text for mention in request.mentions] if isinstance(request, Post) else []
+
+
+def _link_or_refuse(linker: Linker, posts: Sequence[Post], results: int | None) -> Iterator[list[Link] | RefusedLine]:
     """The links of each post. One post that can't be linked must not take the others with it: halves find it."""
     try:
-        links = iter(linker.link(posts))
+        links = iter(linker.link(posts, results))
     except (RequestError, ShapeError) as error:
         if len(posts) == 1:
             yield RefusedLine(posts[0].post_id, str(error))
         else:
             middle = len(posts) // 2
-            yield from _link_or_refuse(linker, posts[:middle])
-            yield from _link_or_refuse(linker, posts[middle:])
+            yield from _link_or_refuse(linker, posts[:middle], results)
+            yield from _link_or_refuse(linker, posts[middle:], results)
     else:
         for post in posts:
             yield [next(links) for _ in post.mentions]

@@ -15,17 +15,19 @@ import torch
 from torch import Tensor
 
 from gemel.bundle import Bundle, read_bundle
-from gemel.core.errors import ArtifactError, ImageError, RequestError
+from gemel.core.errors import ArtifactError, ImageError, RequestError, ShapeError
 from gemel.core.images import read_image
 from gemel.core.schema import Candidate, Link, Mention, Post
-from gemel.core.settings import BackboneSettings, LinkerSettings
+from gemel.core.settings import TOKENS_AT_ONCE, BackboneSettings, LinkerSettings
 from gemel.entities.catalog import Catalog
+from gemel.entities.choices import Choices
+from gemel.entities.subset import TrieSubset
 from gemel.entities.trie import PackedTrie
 from gemel.features.encoder import VisionEncoder, load_encoder
 from gemel.features.tower import Vectors
 from gemel.llm.backbone import FrozenLLM, load_llm
-from gemel.llm.search import Hypotheses, beam_search
-from gemel.llm.segments import Segment, embed_segments
+from gemel.llm.search import BeamSearch, Hypotheses
+from gemel.llm.segments import Prompt, Segment
 from gemel.llm.tokens import tokenizer_fingerprint
 from gemel.mapper.mapper import LinearMapper, load_mapper
 from gemel.retrieval.choice import Chooser
@@ -34,6 +36,7 @@ from gemel.tasks.linking.demonstrations import DemonstrationBook, corpus_of
 from gemel.tasks.linking.prompt import Prefix, build_prompt, query_segment
 
 Sight = Literal["image", "caption", "nothing"]
+IMAGES_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Query:
     """One mention, ready to link.
 
     vector: its image's vision vector (vision_dim,), or None. caption: a gold caption, for the upper bound.
-    demonstrations: rows of the book, the most relevant first.
+    demonstrations: rows of the book, the most relevant first. among: the names to choose among; None: all.
     """
 
     mention: str
@@ -49,6 +52,7 @@ class Query:
     demonstrations: tuple[int, ...]
     vector: Vectors | None = None
     caption: str | None = None
+    among: TrieSubset | None = None
 
 
 @dataclass(frozen=True)
@@ -74,35 +78,58 @@ class Answerer:
         book: DemonstrationBook,
         vectors: Mapping[str, Vectors],
         settings: LinkerSettings,
+        tokens_at_once: int = TOKENS_AT_ONCE,
     ) -> None:
-        """vectors: image SHA-256 -> vision vector, for the images of the book."""
-        self._llm, self._mapper, self._catalog, self._trie = llm, mapper.to(llm.model.device), catalog, trie
+        """vectors: image SHA-256 -> vision vector, for the images of the book. tokens_at_once: see RuntimeSettings.
+
+        Raises: ShapeError if the trie's longest name leaves no room for a prompt in the LLM's context.
+        """
+        self._llm, self._mapper, self._catalog = llm, mapper.to(llm.model.device), catalog
         self._book, self._vectors, self._settings = book, vectors, settings
-        self._bos = llm.leading_ids(settings.backbone.llm.leading_bos)
+        self.choices = Choices(catalog, trie)
+        self._search = BeamSearch(
+            llm.model,
+            trie,
+            eos_token_id=llm.eos_token_id,
+            num_beams=settings.num_beams,
+            tokens_at_once=tokens_at_once,
+        )
+        bos = llm.leading_ids(settings.backbone.llm.leading_bos)
+        self._leading = (Segment(bos),) if bos else ()
         # The last token of a name is never read.
-        self._room = llm.context - len(self._bos) - (trie.depth - 1)
+        self._room = llm.context - len(bos) - (trie.depth - 1)
+        if self._room < 1:
+            raise ShapeError(
+                f"names of up to {trie.depth - 1} tokens leave no room for a prompt in the LLM's {llm.context} "
+                "positions; shorten the longest names of the catalog, or choose another LLM"
+            )
 
-    def answer(self, queries: Sequence[Query], sight: Sight = "image") -> list[Answer]:
-        """Answer each query.
+    def answer(self, queries: Sequence[Query], sight: Sight = "image", results: int | None = None) -> list[Answer]:
+        """Answer each query. Those with the same demonstrations have them read once.
 
-        sight: what stands before each segment: soft tokens of its image, its gold caption, or nothing.
+        sight: what stands before each segment: soft tokens of its image, its gold caption, or nothing. results:
+        candidates that are wanted, at most num_beams, which is the default.
         Raises: ShapeError if a query alone is too long for the LLM.
         """
         with torch.inference_mode():
             soft = self._soft_tokens(queries) if sight == "image" else {}
-            segments = [self._segments(query, sight, soft) for query in queries]
-            prompts = [embed_segments(parts, self._llm.embedding, self._bos) for parts in segments]
-        found = beam_search(
-            self._llm.model,
-            prompts,
-            self._trie,
-            eos_token_id=self._llm.eos_token_id,
-            num_beams=self._settings.num_beams,
+        segments = [self._segments(query, sight, soft) for query in queries]
+        found = self._search.find(
+            self._prompts(queries, segments), among=[query.among for query in queries], results=results
         )
         return [
             Answer(self._candidates(hypotheses), len(query.demonstrations) + 1 - len(parts))
             for hypotheses, query, parts in zip(found, queries, segments, strict=True)
         ]
+
+    def _prompts(self, queries: Sequence[Query], segments: Sequence[tuple[Segment, ...]]) -> list[Prompt]:
+        """Prompts that hold one and the same context where the same demonstrations are shown."""
+        contexts: dict[tuple[object, ...], tuple[Segment, ...]] = {}
+        prompts = []
+        for query, (*shown, asked) in zip(queries, segments, strict=True):
+            context = contexts.setdefault((query.demonstrations, len(shown)), (*self._leading, *shown))
+            prompts.append(Prompt((asked,), context))
+        return prompts
 
     def _segments(self, query: Query, sight: Sight, soft: Mapping[object, Tensor]) -> tuple[Segment, ...]:
         rows = query.demonstrations
@@ -158,10 +185,13 @@ class Linker:
         self._answerer, self._choose, self._encoder = answerer, choose, encoder
 
     @classmethod
-    def load(cls, path: Path | str, *, root: Path | str = ".", device: str = "cpu") -> Linker:
+    def load(
+        cls, path: Path | str, *, root: Path | str = ".", device: str = "cpu", tokens_at_once: int = TOKENS_AT_ONCE
+    ) -> Linker:
         """Open a release bundle.
 
-        root: the folder that relative paths of frozen models start from. device: a torch device.
+        root: the folder that relative paths of frozen models start from. device: a torch device. tokens_at_once: see
+        RuntimeSettings.
         Raises: ArtifactError if the bundle is absent, damaged or made with another tokenizer; BackboneError if a frozen
         model can't be had; ShapeError if the mapper is of another width.
         """
@@ -185,31 +215,40 @@ class Linker:
             book=DemonstrationBook(bundle.demonstrations, llm.encode),
             vectors=bundle.vectors,
             settings=settings,
+            tokens_at_once=tokens_at_once,
         )
         return cls(answerer, Chooser(corpus, scorer, chosen.count).choose, encoder)
 
-    def link(self, posts: Sequence[Post]) -> list[Link]:
+    def link(self, posts: Sequence[Post], results: int | None = None) -> list[Link]:
         """Link every mention of some posts, in order.
 
         A post without an image, or with one that can't be read, is linked by its text; the link says so.
-        Raises: RequestError if a text or a mention is empty.
+        results: candidates that are wanted of each mention, at most num_beams, which is the default; probabilities are
+        shares among those that come back.
+        Raises: RequestError if a text or a mention is empty, or a mention is to be chosen among what isn't there.
         """
-        return list(self.link_stream(posts))
+        return list(self.link_stream(posts, results=results))
 
-    def link_stream(self, posts: Iterable[Post], posts_at_once: int = 32) -> Iterator[Link]:
-        """Link posts as they come, a batch at a time."""
+    def link_stream(
+        self, posts: Iterable[Post], posts_at_once: int = 256, results: int | None = None
+    ) -> Iterator[Link]:
+        """Link posts as they come, a batch at a time; equal mentions of a batch have their demonstrations read once."""
         coming = iter(posts)
         while some := tuple(islice(coming, posts_at_once)):
             for post in some:
                 check_post(post)
-            sights = self._read_images(some)
+            # Pictures are decoded a few at a time: a hundred large ones would take gigabytes.
+            parts = (some[start : start + IMAGES_AT_ONCE] for start in range(0, len(some), IMAGES_AT_ONCE))
+            sights = [sight for part in parts for sight in self._read_images(part)]
             queries, heads = [], []
             for post, (vector, status) in zip(some, sights, strict=True):
                 for mention in post.mentions:
                     rows = self._choose(mention.text, post.text)
-                    queries.append(Query(mention.text, post.text, rows, vector))
+                    among = self._answerer.choices.among(mention.candidates, mention.entity_type)
+                    queries.append(Query(mention.text, post.text, rows, vector, among=among))
                     heads.append((post, mention, status))
-            for (post, mention, status), answer in zip(heads, self._answerer.answer(queries), strict=True):
+            answers = self._answerer.answer(queries, results=results)
+            for (post, mention, status), answer in zip(heads, answers, strict=True):
                 yield Link(post.post_id, mention, answer.candidates, status, _notes(post, mention, answer.left_out))
 
     def _read_images(self, posts: Sequence[Post]) -> list[tuple[Vectors | None, str]]:

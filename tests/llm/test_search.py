@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM, OPTConfig, OPTForCausalLM, PreTrainedModel
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    OPTConfig,
+    OPTForCausalLM,
+    PreTrainedModel,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 from transformers.generation import GenerateDecoderOnlyOutput
 
 from gemel.core.errors import BackboneError, ConfigError, ShapeError
@@ -25,6 +33,8 @@ def make_llm(family: str, **settings) -> PreTrainedModel:
     settings |= {"max_position_embeddings": 128, "bos_token_id": 0, "eos_token_id": EOS, "pad_token_id": PAD}
     if family == "llama":
         llm = LlamaForCausalLM(LlamaConfig(intermediate_size=64, num_key_value_heads=2, **settings))
+    elif family == "qwen2":
+        llm = Qwen2ForCausalLM(Qwen2Config(intermediate_size=64, num_key_value_heads=2, **settings))
     else:
         llm = OPTForCausalLM(OPTConfig(ffn_dim=64, word_embed_proj_dim=WIDTH, tie_word_embeddings=False, **settings))
     for parameter in llm.model.parameters():
@@ -103,7 +113,7 @@ def assert_same(ours: list[Hypotheses], theirs: list[Hypotheses]) -> None:
         assert one.scores == pytest.approx(other.scores, abs=1e-4)
 
 
-@pytest.fixture(scope="module", params=["llama", "opt"])
+@pytest.fixture(scope="module", params=["llama", "opt", "qwen2"])
 def llm(request) -> PreTrainedModel:
     return make_llm(request.param)
 
@@ -126,21 +136,129 @@ def test_search_equals_generate_with_eager_attention(llm):
         llm.set_attn_implementation("sdpa")
 
 
-@pytest.mark.parametrize("mentions_at_once", [1, 3, 64])
-def test_result_does_not_depend_on_the_batch_it_rides_in(llm, mentions_at_once):
+@pytest.mark.parametrize("tokens_at_once", [1, 400, 100_000])
+def test_result_does_not_depend_on_the_batch_it_rides_in(llm, tokens_at_once):
     prompts = make_prompts(20, seed=30)
-    alone = [search(llm, [prompt], 5)[0] for prompt in prompts]
-    assert_same(search(llm, prompts, 5, mentions_at_once=mentions_at_once), alone)
-    assert_same(search(llm, prompts[::-1], 5, mentions_at_once=mentions_at_once), alone[::-1])
+    single = [search(llm, [prompt], 5)[0] for prompt in prompts]
+    assert_same(search(llm, prompts, 5, tokens_at_once=tokens_at_once), single)
+    assert_same(search(llm, prompts[::-1], 5, tokens_at_once=tokens_at_once), single[::-1])
 
 
-def test_search_among_some_names_equals_a_trie_of_these_names_alone(llm):
-    prompts, some = make_prompts(20, seed=40), np.array([7, 2, 11, 3])
-    among = subset_of(build_trie(NAMES), some)
-    found = beam_search(llm, prompts, among, eos_token_id=EOS, num_beams=3)
-    alone = search(llm, prompts, 3, names=[NAMES[index] for index in some])
-    assert [each.name_indices for each in found] == [tuple(some[list(each.name_indices)]) for each in alone]
-    assert [each.scores for each in found] == [each.scores for each in alone]
+@pytest.mark.parametrize("tokens_at_once", [1, 150, 100_000])
+def test_prompts_that_share_a_context_equal_whole_ones(llm, tokens_at_once):
+    contexts, queries = make_prompts(3, seed=50), make_prompts(21, seed=51)
+    contexts[0] = torch.cat([contexts[0]] * 3)
+    shared = [(Segment((), context),) for context in contexts]
+    places = [number % 3 for number in range(21)]
+    prompts = [Prompt((Segment((), query),), shared[at]) for query, at in zip(queries, places, strict=True)]
+    searching = BeamSearch(llm, build_trie(NAMES), eos_token_id=EOS, num_beams=4, tokens_at_once=tokens_at_once)
+    whole = [torch.cat((contexts[at], query)) for query, at in zip(queries, places, strict=True)]
+    assert_same(searching.find(prompts), search(llm, whole, 4))
+
+
+def test_mentions_of_one_search_may_choose_among_different_names(llm):
+    prompts, trie = make_prompts(20, seed=40), build_trie(NAMES)
+    choices = [np.array([7, 2, 11, 3]), None, np.array([5]), np.arange(40, 80)]
+    subsets = [None if names is None else subset_of(trie, names) for names in choices]
+    searching = BeamSearch(llm, trie, eos_token_id=EOS, num_beams=5)
+    found = searching.find([alone(prompt) for prompt in prompts], among=[subsets[n % 4] for n in range(20)])
+    for number, (prompt, hypotheses) in enumerate(zip(prompts, found, strict=True)):
+        names = choices[number % 4]
+        names = np.arange(len(NAMES)) if names is None else names
+        (of_these,) = search(llm, [prompt], 5, names=[NAMES[index] for index in names])
+        assert hypotheses.name_indices == tuple(names[list(of_these.name_indices)])
+        assert hypotheses.scores == pytest.approx(of_these.scores, abs=1e-5)
+
+
+def test_refuses_another_number_of_choices_than_prompts(llm):
+    searching = BeamSearch(llm, build_trie(NAMES), eos_token_id=EOS, num_beams=5)
+    with pytest.raises(ConfigError, match="among: expected one entry for each of 2 prompts, got 1"):
+        searching.find([alone(prompt) for prompt in make_prompts(2)], among=[None])
+
+
+@pytest.mark.parametrize("results", [1, 2, 4])
+def test_fewer_results_are_the_first_of_all(llm, results):
+    prompts = make_prompts(55, seed=results)
+    every, few = search(llm, prompts, 5), search(llm, prompts, 5, results=results)
+    cut = [Hypotheses(each.name_indices[:results], each.scores[:results]) for each in every]
+    assert_same(few, cut)
+
+
+def test_tokens_without_a_choice_are_read_in_one_pass(llm, monkeypatch):
+    names = [(3, 4, 5, 6, 7, 8), (9, 10, 11, 12)]
+    tokens = watch_tokens(llm, monkeypatch)
+    found = search(llm, make_prompts(1), 2, names)
+    assert tokens == [6 + 4]
+    monkeypatch.undo()
+    assert_same(found, [generate(llm, make_prompts(1)[0], names, 2)])
+
+
+def watch_tokens(llm: PreTrainedModel, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Tokens of each forward pass behind the prompts, as they come."""
+    tokens: list[int] = []
+    forward = type(llm).forward
+
+    def watch(self, **inputs):
+        if "input_ids" in inputs:
+            tokens.append(inputs["input_ids"].numel())
+        return forward(self, **inputs)
+
+    monkeypatch.setattr(type(llm), "forward", watch)
+    return tokens
+
+
+def limit_memory(llm: PreTrainedModel, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """Let a forward pass behind the prompts run out of memory where it has more rows."""
+    forward = type(llm).forward
+
+    def fail(self, **inputs):
+        if "input_ids" in inputs and len(inputs["input_ids"]) > rows:
+            raise torch.OutOfMemoryError("Tried to allocate 2.00 GiB")
+        return forward(self, **inputs)
+
+    monkeypatch.setattr(type(llm), "forward", fail)
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(llm, monkeypatch):
+    prompts = make_prompts(30, seed=70)
+    expected = search(llm, prompts, 3)
+    limit_memory(llm, monkeypatch, rows=4)
+    searching = BeamSearch(llm, build_trie(NAMES), eos_token_id=EOS, num_beams=3)
+    assert_same(searching.find([alone(prompt) for prompt in prompts]), expected)
+    assert searching.tokens_at_once < 4_000
+    held = searching.tokens_at_once
+    searching.find([alone(prompt) for prompt in prompts])
+    assert searching.tokens_at_once == held
+
+
+def test_out_of_memory_splits_a_row_that_many_mentions_share(llm, monkeypatch):
+    context = (Segment((), torch.randn(60, WIDTH, generator=torch.Generator().manual_seed(1))),)
+    prompts = [Prompt((Segment((), query),), context) for query in make_prompts(4, seed=71)]
+    searching = BeamSearch(llm, build_trie(NAMES), eos_token_id=EOS, num_beams=3)
+    expected = searching.find(prompts)
+    forward = type(llm).forward
+
+    def fail(self, **inputs):
+        if inputs.get("logits_to_keep") is not None and not isinstance(inputs["logits_to_keep"], int):
+            raise torch.OutOfMemoryError("Tried to allocate 2.00 GiB")
+        return forward(self, **inputs)
+
+    monkeypatch.setattr(type(llm), "forward", fail)
+    assert_same(searching.find(prompts), expected)
+
+
+def test_out_of_memory_with_one_mention_is_an_error(llm, monkeypatch):
+    limit_memory(llm, monkeypatch, rows=0)
+    with pytest.raises(BackboneError, match=r"mention 0: its prompt of 7 positions alone needs more memory than cpu"):
+        search(llm, [torch.randn(7, WIDTH)], 3)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_gives_names_and_finite_scores(dtype):
+    llm = make_llm("llama").to(dtype)
+    for found in search(llm, make_prompts(10, seed=80), 5):
+        assert len(found.name_indices) == 5
+        assert np.isfinite(found.scores).all()
 
 
 def test_prompts_of_equal_length_equal_generate(llm):
@@ -204,16 +322,26 @@ def test_search_leaves_no_gradient(llm):
     assert prompt.grad is None
 
 
-@pytest.mark.parametrize("setting", [{"num_beams": 0}, {"num_beams": -1}, {"num_beams": 1, "mentions_at_once": 0}])
+@pytest.mark.parametrize(
+    "setting",
+    [{"num_beams": 0}, {"num_beams": -1}, {"num_beams": 1, "tokens_at_once": 0}, {"num_beams": 1, "results": 0}],
+)
 def test_refuses_numbers_below_one(llm, setting):
-    with pytest.raises(ConfigError, match=r"(num_beams|mentions_at_once): must be at least 1, got"):
+    with pytest.raises(ConfigError, match=r"(num_beams|tokens_at_once|results): must be at least 1, got"):
         search(llm, make_prompts(1), **setting)
 
 
-@pytest.mark.parametrize("shape", [(WIDTH,), (1, 3, WIDTH), (3, WIDTH + 1), (0, WIDTH)])
+@pytest.mark.parametrize("shape", [(WIDTH,), (1, 3, WIDTH), (3, WIDTH + 1)])
 def test_refuses_a_prompt_of_another_shape(llm, shape):
-    with pytest.raises(ShapeError, match=rf"prompt 1: expected \(length, {WIDTH}\), got"):
+    with pytest.raises(ShapeError, match=rf"prompt 1: expected soft tokens \(length, {WIDTH}\), got"):
         search(llm, [torch.zeros(2, WIDTH), torch.zeros(shape)], 2)
+
+
+def test_refuses_a_prompt_without_a_query(llm):
+    searching = BeamSearch(llm, build_trie(NAMES), eos_token_id=EOS, num_beams=2)
+    context = (Segment((3, 4)),)
+    with pytest.raises(ShapeError, match="prompt 0: its query has no position"):
+        searching.find([Prompt((), context)])
 
 
 def test_refuses_a_prompt_that_leaves_no_room_for_a_name(llm):
@@ -227,7 +355,7 @@ def test_refuses_a_prompt_that_leaves_no_room_for_a_name(llm):
 def test_refuses_logits_that_are_not_finite(llm, value):
     prompts = make_prompts(3)
     prompts[1] = torch.full_like(prompts[1], value)
-    with pytest.raises(BackboneError, match="mention 1: the LLM's logits are NaN or infinite at generated token 1"):
+    with pytest.raises(BackboneError, match="mention 1: the LLM's logits are NaN or infinite; check"):
         search(llm, prompts, 2)
 
 

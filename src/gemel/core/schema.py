@@ -16,12 +16,16 @@ class Mention:
 
     start, end: character offsets into the post's text, or None where the mention does not occur in it.
     entity_id: the gold entity; None where there is none (NIL) or where it isn't known.
+    candidates: ids of the entities to choose among; empty: all of the catalog. entity_type: type of those to choose
+    among; "": any. Both together: candidates of that type.
     """
 
     text: str
     start: int | None = None
     end: int | None = None
     entity_id: str | None = None
+    candidates: tuple[str, ...] = ()
+    entity_type: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Literal
 Method = Literal["random", "bm25", "dense"]
 MissingImage = Literal["leave_out", "zero_vector"]
 MOST_DECODERS = 8
+TOKENS_AT_ONCE = 16_384
 
 
 @dataclass(frozen=True)
@@ -139,16 +140,22 @@ class RuntimeSettings:
     device: "auto", or a torch device. encoder_batch: images per forward pass of the vision encoder. workers: processes
     that decode images for it, 0 for none, "auto" for one a core; each may need a gigabyte for an image of 100
     megapixels. scale_out: "ray" to encode on a Ray cluster. queries_at_once: mentions that evaluation hands to the
-    linker together.
+    linker together; those with equal demonstrations share them. tokens_at_once: positions of the LLM's cache in use
+    together, each with the keys and values of all layers (half a megabyte with Llama-2-7B in 16 bit).
     """
 
     device: str = "auto"
     encoder_batch: int = 64
     workers: int | Literal["auto"] = "auto"
     scale_out: Literal["none", "ray"] = "none"
-    queries_at_once: int = 64
+    queries_at_once: int = 512
+    tokens_at_once: int = TOKENS_AT_ONCE
 
     def __post_init__(self) -> None:
+        if self.queries_at_once < 1 or self.tokens_at_once < 1:
+            raise ValueError(
+                f"queries_at_once {self.queries_at_once} or tokens_at_once {self.tokens_at_once} is below 1"
+            )
         if self.encoder_batch < 1 or (self.workers != "auto" and self.workers < 0):
             raise ValueError(f"encoder_batch {self.encoder_batch} is below 1, or workers {self.workers} below 0")
 

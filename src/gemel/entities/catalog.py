@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from gemel.core.errors import ArtifactError, DataError
@@ -151,6 +153,27 @@ class Catalog:
         if index is None:
             raise DataError(f"no entity {entity_id!r} in the catalog of {len(self)} entities")
         return self.at(index)
+
+    def index(self, entity_id: str) -> int:
+        """The index of an entity's name.
+
+        Raises: DataError if the catalog has no such entity.
+        """
+        try:
+            return self._index_of_id[entity_id]
+        except KeyError:
+            raise DataError(f"no entity {entity_id!r} among the {len(self)} of the catalog") from None
+
+    def of_type(self, entity_type: str) -> npt.NDArray[np.int64]:
+        """The indices of the names of all entities of a type, (names,).
+
+        Raises: DataError if there are none.
+        """
+        found = (self._table["entity_type"] == entity_type).arg_true().to_numpy().astype(np.int64)
+        if not len(found):
+            common = self._table["entity_type"].value_counts(sort=True)["entity_type"].head(8).to_list()
+            raise DataError(f"no entity of type {entity_type!r}; the most common types: {', '.join(map(repr, common))}")
+        return found
 
     def named(self, name: str) -> Entity:
         """The entity with exactly this name.

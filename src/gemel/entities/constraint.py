@@ -167,7 +167,7 @@ class TrieConstraint:
         return Offers(scores, children)
 
     def _set_views(self, subsets: Sequence[TrieSubset]) -> None:
-        self._views = [self.trie, *subsets]
+        self._views: list[PackedTrie | TrieSubset] = [self.trie, *subsets]
         sizes = np.array([len(self.trie), *(len(each.nodes) for each in subsets)])
         self._starts = np.cumsum(sizes) - sizes
         self._subset_nodes = np.concatenate([np.zeros(0, dtype=np.int64), *(each.nodes for each in subsets)])

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gemel.core.errors import DataError
-from gemel.entities.trie import Children, NONE, ROOT, Continuations, IntArray, PackedTrie
+from gemel.entities.trie import NONE, ROOT, Children, Continuations, IntArray, PackedTrie
 
 BoolArray = npt.NDArray[np.bool_]
 

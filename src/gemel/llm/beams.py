@@ -93,11 +93,12 @@ class Beams:
     @property
     def width(self) -> int:
         """Most beams of a mention."""
-        return self.states.shape[1]
+        return int(self.states.shape[1])
 
     def unread(self) -> BoolArray:
         """Tell which beams the LLM has yet to read, (rows, beams)."""
-        return (self.states != NONE) & (self.positions == UNREAD)
+        unread: BoolArray = (self.states != NONE) & (self.positions == UNREAD)
+        return unread
 
     def advance(self, rows: IntArray, kept: Positions, constraint: TrieConstraint) -> None:
         """Add one token to some mentions: finish names, and choose the beams that live on.

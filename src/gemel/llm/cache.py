@@ -18,6 +18,8 @@ from torch.nn.functional import pad
 from transformers import Cache, PreTrainedModel
 from transformers.cache_utils import CacheLayerMixin
 
+from gemel.entities.trie import IntArray
+
 _GROWTH = 1.5
 
 
@@ -88,9 +90,6 @@ class _SharedLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         return self.cursor.capacity[1]
 
 
-
-
-
 class SharedPromptCache(Cache):
     """The cache of one batch. dtype, device: of the LLM, for the masks."""
 
@@ -123,7 +122,7 @@ class SharedPromptCache(Cache):
         for layer in self._shared:
             layer.copy(source, target, positions)
 
-    def keep(self, order: npt.NDArray[np.int64]) -> None:
+    def keep(self, order: IntArray) -> None:
         """Keep only some rows: row i of the shorter cache is the present row order[i].
 
         Rows that stay in place are not copied.

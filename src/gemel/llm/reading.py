@@ -38,10 +38,10 @@ class Reader:
         Whole prompts run unpadded, with those of equal length together: a padding mask would cost the causal attention
         kernel.
         """
-        found: list[Tensor] = []
-        for shared, run in groupby(range(len(self._batch)), key=self._is_shared):
-            found += self._read_shared(run) if shared else self._read_whole(run)
-        return torch.cat(found)
+        # Rows of one mention come first: their prompts share nothing.
+        alone = sum(len(row.mentions) == 1 for row in self._batch)
+        whole, shared = self._read_whole(range(alone)), self._read_shared(range(alone, len(self._batch)))
+        return torch.cat([*whole, *shared])
 
     def read_chains(self, beams: Beams, tokens: IntArray, lengths: IntArray) -> Tensor:
         """Read chains of tokens behind the beams that are unread; return the logits behind each token, (tokens, vocab).
@@ -89,17 +89,14 @@ class Reader:
     def _count(self) -> int:
         return int(self.rows[-1]) + 1
 
-    def _is_shared(self, row: int) -> bool:
-        return len(self._batch[row].mentions) > 1
-
-    def _read_whole(self, run: Iterator[int]) -> Iterator[Tensor]:
+    def _read_whole(self, run: range) -> Iterator[Tensor]:
         for _, equal in groupby(run, key=lambda row: self._batch[row].width):
             rows = list(equal)
             prompts = [self._batch[row].prompts[0] for row in rows]
             embeddings = torch.stack([self._embed((*prompt.context, *prompt.query)) for prompt in prompts])
             yield self._read_causal(slice(rows[0], rows[-1] + 1), embeddings)
 
-    def _read_shared(self, run: Iterator[int]) -> Iterator[Tensor]:
+    def _read_shared(self, run: range) -> Iterator[Tensor]:
         read: dict[int, int] = {}
         for place in run:
             row = self._batch[place]

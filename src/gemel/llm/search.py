@@ -19,6 +19,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from gemel.core.errors import BackboneError, ConfigError, ShapeError
+from gemel.core.settings import TOKENS_AT_ONCE
 from gemel.entities.constraint import Offers, TrieConstraint
 from gemel.entities.subset import TrieSubset
 from gemel.entities.trie import NONE, ROOT, Children, IntArray, PackedTrie
@@ -56,7 +57,7 @@ class BeamSearch:
         *,
         eos_token_id: int,
         num_beams: int,
-        tokens_at_once: int = 16_384,
+        tokens_at_once: int = TOKENS_AT_ONCE,
     ) -> None:
         """llm: decoder-only model in evaluation mode, with SDPA or eager attention. num_beams: of each mention.
 
@@ -123,9 +124,7 @@ class BeamSearch:
                 rest = [*batch[0].halves(), *rest[1:]]
             waiting = deque(make_batches(rest, self._num_beams, self.tokens_at_once))
 
-    def _views(
-        self, among: Sequence[TrieSubset | None] | None, count: int
-    ) -> tuple[IntArray, TrieConstraint]:
+    def _views(self, among: Sequence[TrieSubset | None] | None, count: int) -> tuple[IntArray, TrieConstraint]:
         """The view of each prompt, and the constraint that has these views."""
         if among is None:
             return np.zeros(count, dtype=np.int64), self._constraint

@@ -1,8 +1,8 @@
 """Posts to link, from a JSON-lines file: what a user hands to `gemel link`.
 
 One object a line: {"text": …, "mentions": ["Jaguar", {"mention": "Amazon", "start": 4, "end": 10}], "image": "a.jpg",
-"id": …}; image and id are optional, an image's path starts from the file's folder. posts.jsonl of a data set has this
-form too.
+"id": …}; image and id are optional, an image's path starts from the file's folder. A mention may state what it is to be
+chosen among: "candidates": ["Q30055", …], "type": "company". posts.jsonl of a data set has this form too.
 """
 
 from __future__ import annotations
@@ -90,4 +90,10 @@ def _mention(value: Any) -> Mention:
         given = value.get(key)
         if given is not None and type(given) is not kind:
             raise RequestError(f"{key}: expected {words} or null, found {given!r}")
-    return Mention(text, value.get("start"), value.get("end"), value.get("entity"))
+    candidates, entity_type = value.get("candidates") or [], value.get("type") or ""
+    if not isinstance(candidates, list) or not all(isinstance(each, str) for each in candidates):
+        raise RequestError(f"candidates: expected a list of entity ids, found {candidates!r}")
+    if not isinstance(entity_type, str):
+        raise RequestError(f"type: expected the type of the entities to choose among, found {entity_type!r}")
+    start, end, entity_id = value.get("start"), value.get("end"), value.get("entity")
+    return Mention(text, start, end, entity_id, tuple(candidates), entity_type)

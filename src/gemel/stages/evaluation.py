@@ -78,8 +78,9 @@ def _answerers(seeds: list[int], num_beams: int) -> Mapping[int, Answerer]:
     """One answerer for each seed's mapper, over the same frozen models and artifacts."""
     backbone = load_section("backbone", BackboneSettings)
     missing_image = load_section("mapper", MapperSettings).missing_image
-    device = load_section("runtime", RuntimeSettings).torch_device
-    llm = load_llm(backbone.llm.model, backbone.llm.revision, dtype=backbone.llm.dtype, device=device)
+    runtime = load_section("runtime", RuntimeSettings)
+    names = backbone.llm
+    llm = load_llm(names.model, names.revision, dtype=names.dtype, device=runtime.torch_device)
     trie_facts = read_manifest(ENTITY_TRIE, "entity_trie")
     expect_fact(ENTITY_TRIE, trie_facts, "tokenizer", tokenizer_fingerprint(llm.tokenizer), "entity_trie")
     catalog = Catalog.read(POSTS / "entities.parquet")
@@ -96,6 +97,7 @@ def _answerers(seeds: list[int], num_beams: int) -> Mapping[int, Answerer]:
         "book": DemonstrationBook(read_corpus(DEMONSTRATIONS), llm.encode),
         "vectors": features,
         "settings": settings,
+        "tokens_at_once": runtime.tokens_at_once,
     }
     weights = {seed: MAPPER / f"seed-{seed}" / WEIGHTS for seed in seeds}
     return {
@@ -119,11 +121,12 @@ def _run_all(
             for split, rows in mentions.items():
                 asked = queries(rows, chosen, vector_of)
                 for seed in run.seeds:
-                    found = []
-                    for answer in predict(answerers[seed], asked, run.sight, runtime.queries_at_once):
-                        found.append(answer)
+                    found = {}
+                    for place, answer in predict(answerers[seed], asked, run.sight, runtime.queries_at_once):
+                        found[place] = answer
                         progress.advance(bar)
-                    yield prediction_table(rows, split, run.name, seed, found)
+                    answers = [found[place] for place in range(len(asked))]
+                    yield prediction_table(rows, split, run.name, seed, answers)
 
 
 def _write_json(path: Path, value: object) -> None:
