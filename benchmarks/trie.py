@@ -163,7 +163,9 @@ def count_wrong(tokens: Path, size: int, folder: Path) -> dict[str, Any]:
         found = np.minimum(np.searchsorted(edges, wanted), max(0, len(edges) - 1))
         taken = edges[found] == wanted if len(edges) else np.zeros(len(wanted), dtype=np.bool_)
         unreached += int((~taken).sum())
-        nodes += len(np.unique(found[taken]))
+        met = np.zeros(len(edges), dtype=np.bool_)
+        met[found[taken]] = True
+        nodes += int(met.sum())
         places[open_names] = found
         ends = taken & (names.lengths[open_names] == depth + 1)
         complete += int((trie.names_at(children[found[ends]]) == open_names[ends]).sum())
