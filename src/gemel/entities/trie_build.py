@@ -63,31 +63,32 @@ def build_trie(names: NameTokens | Sequence[Sequence[int]]) -> PackedTrie:
     levels = _Levels(given)
     while len(levels.order):
         levels.descend()
-    ends = _end_marks(levels)
-    degrees = [*levels.degrees, np.zeros(levels.nodes - levels.first, dtype=np.int32)]
-    first_child = np.ones(levels.nodes + 1, dtype=np.int32)
-    first_child[1:] += np.cumsum(np.concatenate(degrees), dtype=np.int32)
-    block, child_bases, child_offsets = _blocked(first_child)
+    ends, name_ends = _end_marks(levels), levels.ends
+    heights = _heights(ends, levels)
+    block, child_bases, child_offsets = _blocked(_first_children(levels))
+    tokens = np.concatenate(levels.tokens)
+    # What numbered the nodes takes more memory than the trie.
+    del levels
     end_bits, ends_before = _ranked(ends)
     return PackedTrie(
-        tokens=np.concatenate(levels.tokens),
+        tokens=tokens,
         child_bases=child_bases,
         child_offsets=child_offsets,
         end_bits=end_bits,
         ends_before=ends_before,
-        names=_by_node(levels.ends, ends),
-        heights=_heights(ends, degrees),
+        names=_by_node(name_ends, ends),
+        heights=heights,
         block=block,
         largest_token=int(given.token_ids.max()),
     )
 
 
-def _narrowed(token_ids: IntArray) -> IntArray:
-    """The same ids as uint16 or int32 if either holds them all, or else as they are, for the checks to refuse."""
+def _narrowed(numbers: IntArray) -> IntArray:
+    """The same numbers as uint16 or int32 if either holds them all, or else as they are, for the checks to refuse."""
     for narrow in (np.uint16, np.int32):
-        if len(token_ids) and token_ids.min() >= 0 and token_ids.max() <= np.iinfo(narrow).max:
-            return token_ids.astype(narrow)
-    return token_ids
+        if len(numbers) and numbers.min() >= 0 and numbers.max() <= np.iinfo(narrow).max:
+            return numbers.astype(narrow)
+    return numbers
 
 
 class _Levels:
@@ -95,7 +96,7 @@ class _Levels:
 
     order: names that go on below the last level, by the node they have reached. reached: that node, likewise.
     ends: node at which each name ends, (names,). tokens: of the nodes' edges, in pieces. degrees: how many children
-    each node has, one array a level. first: the last level's first node. nodes: their number.
+    each node above the last level has, one array a level. first: the last level's first node. nodes: their number.
     """
 
     def __init__(self, names: NameTokens) -> None:
@@ -128,7 +129,7 @@ class _Levels:
             self.tokens.append((edges % self._base).astype(self._token_type))
             degrees[parents[0] : parents[-1] + 1] = np.bincount(edges // self._base - parents[0])
             self.nodes += len(edges)
-        self.degrees.append(degrees)
+        self.degrees.append(_narrowed(degrees))
         self.first = beyond
         goes_on = self._names.lengths[self.order] > depth + 1
         self.ends[self.order[~goes_on]] = self.reached[~goes_on]
@@ -155,17 +156,28 @@ def _end_marks(levels: _Levels) -> BoolArray:
     return marks
 
 
+def _first_children(levels: _Levels) -> IntArray:
+    """Where the children of each node start, and as one more where those of the last node end, (nodes + 1,), int32."""
+    degrees = np.concatenate(levels.degrees)
+    first_child = np.full(levels.nodes + 1, levels.nodes, dtype=np.int32)
+    first_child[0] = 1
+    np.cumsum(degrees, dtype=np.int32, out=first_child[1 : len(degrees) + 1])
+    first_child[1 : len(degrees) + 1] += 1
+    return first_child
+
+
 def _blocked(first_child: IntArray) -> tuple[int, IntArray, IntArray]:
     """The largest block whose nodes' children start near enough for 16 bits, its bases, and the offsets from these.
 
-    A block of one node always does: its children start at its base.
+    A block of one node always does: its children start at its base. `first_child` is used up.
     """
     block = MOST_NODES_A_BLOCK
     while True:
         bases = first_child[::block].copy()
         last = np.minimum(np.arange(1, len(bases) + 1) * block, len(first_child)) - 1
         if (first_child[last] - bases).max() <= np.iinfo(np.uint16).max:
-            return block, bases, (first_child - np.repeat(bases, block)[: len(first_child)]).astype(np.uint16)
+            first_child -= np.repeat(bases, block)[: len(first_child)]
+            return block, bases, first_child.astype(np.uint16)
         block //= 2
 
 
@@ -185,14 +197,15 @@ def _by_node(nodes: IntArray, ends: BoolArray) -> IntArray:
     return name_of[ends]
 
 
-def _heights(ends: BoolArray, degrees: Sequence[IntArray]) -> IntArray:
-    # The longest name has as many tokens as there are levels below the root; its end is one more.
-    heights: IntArray = ends.astype(np.uint8 if len(degrees) <= np.iinfo(np.uint8).max else np.int16)
-    sizes = np.cumsum([0, *map(len, degrees)])
-    for level in range(len(degrees) - 2, -1, -1):
+def _heights(ends: BoolArray, levels: _Levels) -> IntArray:
+    depth = len(levels.degrees) + 1
+    heights: IntArray = ends.astype(np.uint8 if depth <= np.iinfo(np.uint8).max else np.int16)
+    sizes = np.append(np.cumsum([0, *map(len, levels.degrees)]), levels.nodes)
+    for level in reversed(range(len(levels.degrees))):
         first, beyond, end = sizes[level : level + 3]
-        inner = degrees[level] > 0
-        children = (np.cumsum(degrees[level], dtype=np.int32) - degrees[level])[inner]
+        degrees = levels.degrees[level]
+        inner = degrees > 0
+        children = (np.cumsum(degrees, dtype=np.int32) - degrees)[inner]
         heights[first:beyond][inner] = np.maximum.reduceat(heights[beyond:end], children) + heights.dtype.type(1)
     return heights
 
