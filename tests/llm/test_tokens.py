@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
@@ -62,7 +63,7 @@ def test_name_has_the_same_ids_in_demonstration_target_and_trie() -> None:
     trie, state = build_trie([alone]), 0
     for token in encode("Jaguar"):
         state = trie.child(state, token)
-    assert trie.names[state] == 0
+    assert trie.names_at(np.array([state])).tolist() == [0]
 
 
 def test_fingerprint_is_repeatable(tokenizer: PreTrainedTokenizerBase, tiny_backbones: BackboneSettings) -> None:

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gemel.core.artifacts import artifact_hash, read_manifest
@@ -23,7 +24,7 @@ def test_every_name_is_found_by_its_tokens(tiny_backbones: BackboneSettings) -> 
         state = ROOT
         for token in tokenizer.encode(name, add_special_tokens=False):
             state = trie.child(state, token)
-        assert trie.names[state] == index
+        assert trie.names_at(np.array([state])).tolist() == [index]
 
 
 @pytest.mark.usefixtures("in_project")

@@ -39,6 +39,19 @@ class Offers:
 
 
 @dataclass(frozen=True)
+class Offered:
+    """The tokens that may follow some positions, on the model's device, padded to the most that follow one of them.
+
+    rows: which positions, on the host, (rows,). places: where the child lies, as TrieConstraint.children counts, -1 for
+    the end of a name, -2 for padding, (rows, width), int64. tokens: likewise.
+    """
+
+    rows: IntArray
+    places: Tensor
+    tokens: Tensor
+
+
+@dataclass(frozen=True)
 class Chains:
     """Nodes, each followed by those behind it as long as there is no choice, one chain after the other.
 
@@ -154,17 +167,22 @@ class TrieConstraint:
         norms = logits.logsumexp(dim=-1, keepdim=True)
         scores = np.full((len(logits), kept), -np.inf, dtype=np.float32)
         children = np.full((len(logits), kept), ENDED, dtype=np.int64)
-        for rows in _alike(below.counts):
-            places, tokens = self._offered(Children(below.first[rows], below.counts[rows], below.ends[rows]))
-            at = torch.from_numpy(rows).to(self.device)
-            found = logits[at[:, None], tokens] - norms[at]
-            found = found.where(found.isfinite(), torch.nan).where(places != _NOT_OFFERED, -torch.inf)
+        for part in self.offered(below):
+            at = torch.from_numpy(part.rows).to(self.device)
+            found = logits[at[:, None], part.tokens] - norms[at]
+            found = found.where(found.isfinite(), torch.nan).where(part.places != _NOT_OFFERED, -torch.inf)
             top = found.topk(min(kept, found.shape[1]), dim=1)
             width = top.values.shape[1]
-            scores[rows, :width] = top.values.cpu().numpy()
-            best = places.gather(1, top.indices).cpu().numpy()
-            children[rows, :width] = np.where(best < 0, ENDED, self.nodes_at(np.maximum(best, 0)))
+            scores[part.rows, :width] = top.values.cpu().numpy()
+            best = part.places.gather(1, top.indices).cpu().numpy()
+            children[part.rows, :width] = np.where(best < 0, ENDED, self.nodes_at(np.maximum(best, 0)))
         return Offers(scores, children)
+
+    def offered(self, below: Children) -> Iterator[Offered]:
+        """All tokens that may follow some positions, in parts in which these have similar numbers of children."""
+        for rows in _alike(below.counts):
+            part = Children(below.first[rows], below.counts[rows], below.ends[rows])
+            yield Offered(rows, *self._lay_out(part))
 
     def _set_views(self, subsets: Sequence[TrieSubset]) -> None:
         self._views: list[PackedTrie | TrieSubset] = [self.trie, *subsets]
@@ -173,7 +191,7 @@ class TrieConstraint:
         self._subset_nodes = np.concatenate([np.zeros(0, dtype=np.int64), *(each.nodes for each in subsets)])
         self._subset_nodes_there = torch.from_numpy(self._subset_nodes).to(self.device)
 
-    def _offered(self, below: Children) -> tuple[Tensor, Tensor]:
+    def _lay_out(self, below: Children) -> tuple[Tensor, Tensor]:
         """Places and tokens that are offered behind some positions, padded to the most, (positions, width) each."""
         first, counts, ends = (
             torch.from_numpy(array).to(self.device)[:, None] for array in (below.first, below.counts, below.ends)

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from gemel.core.errors import DataError
-from gemel.entities.trie import NONE, IntArray, PackedTrie
+from gemel.entities.trie import WORD, BoolArray, IntArray, PackedTrie
 
 # Names that are sorted at once; those below one node are never parted.
-BLOCK = 2**20
+NAMES_AT_ONCE = 2**20
+MOST_NODES_A_BLOCK = 64
 _MOST_TOKENS = int(np.iinfo(np.int16).max) - 1
 
 
@@ -32,17 +34,17 @@ class NameTokens:
 
     @classmethod
     def of(cls, names: Sequence[Sequence[int]]) -> NameTokens:
-        """Lay names out flat."""
-        lengths = np.fromiter(map(len, names), dtype=np.int64, count=len(names))
-        return cls(np.fromiter(chain.from_iterable(names), dtype=np.int64, count=int(lengths.sum())), lengths)
+        """Lay names out flat, token ids in the narrowest type of a trie that holds them."""
+        lengths = np.fromiter(map(len, names), dtype=np.int32, count=len(names))
+        count = int(lengths.sum(dtype=np.int64))
+        return cls(_narrowed(np.fromiter(chain.from_iterable(names), dtype=np.int64, count=count)), lengths)
 
     @classmethod
     def joined(cls, pieces: Sequence[NameTokens]) -> NameTokens:
-        """The names of all pieces, in int32."""
-        empty = [np.zeros(0, dtype=np.int32)]
+        """The names of all pieces."""
         return cls(
-            np.concatenate([*empty, *(piece.token_ids for piece in pieces)], dtype=np.int32, casting="same_kind"),
-            np.concatenate([*empty, *(piece.lengths for piece in pieces)], dtype=np.int32, casting="same_kind"),
+            np.concatenate([np.zeros(0, dtype=np.uint16), *(piece.token_ids for piece in pieces)]),
+            np.concatenate([np.zeros(0, dtype=np.int32), *(piece.lengths for piece in pieces)]),
         )
 
     def to_lists(self) -> list[list[int]]:
@@ -61,21 +63,32 @@ def build_trie(names: NameTokens | Sequence[Sequence[int]]) -> PackedTrie:
     levels = _Levels(given)
     while len(levels.order):
         levels.descend()
-    _check_distinct(levels.ends)
-    name_of = np.full(levels.nodes, NONE, dtype=np.int32)
-    name_of[levels.ends] = np.arange(len(given.lengths), dtype=np.int32)
-    degrees = [*levels.degrees, np.zeros(levels.nodes - levels.first, dtype=np.int32)]
-    first_child = np.ones(levels.nodes + 1, dtype=np.int32)
-    np.cumsum(np.concatenate(degrees), out=first_child[1:])
-    first_child[1:] += 1
+    ends, name_ends = _end_marks(levels), levels.ends
+    heights = _heights(ends, levels)
+    block, child_bases, child_offsets = _blocked(_first_children(levels))
+    tokens = np.concatenate(levels.tokens)
+    # What numbered the nodes takes more memory than the trie.
+    del levels
+    end_bits, ends_before = _ranked(ends)
     return PackedTrie(
-        tokens=np.concatenate(levels.tokens),
-        first_child=first_child,
-        names=name_of,
-        heights=_heights(name_of, degrees),
-        name_count=len(given.lengths),
+        tokens=tokens,
+        child_bases=child_bases,
+        child_offsets=child_offsets,
+        end_bits=end_bits,
+        ends_before=ends_before,
+        names=_by_node(name_ends, ends),
+        heights=heights,
+        block=block,
         largest_token=int(given.token_ids.max()),
     )
+
+
+def _narrowed(numbers: IntArray) -> IntArray:
+    """The same numbers as uint16 or int32 if either holds them all, or else as they are, for the checks to refuse."""
+    for narrow in (np.uint16, np.int32):
+        if len(numbers) and numbers.min() >= 0 and numbers.max() <= np.iinfo(narrow).max:
+            return numbers.astype(narrow)
+    return numbers
 
 
 class _Levels:
@@ -83,13 +96,13 @@ class _Levels:
 
     order: names that go on below the last level, by the node they have reached. reached: that node, likewise.
     ends: node at which each name ends, (names,). tokens: of the nodes' edges, in pieces. degrees: how many children
-    each node has, one array a level. first: the last level's first node. nodes: their number.
+    each node above the last level has, one array a level. first: the last level's first node. nodes: their number.
     """
 
     def __init__(self, names: NameTokens) -> None:
         count = len(names.lengths)
         self._names = names
-        self._starts = np.cumsum(names.lengths, dtype=np.int64) - names.lengths
+        self._starts = (np.cumsum(names.lengths, dtype=np.int32) - names.lengths).astype(np.int32, copy=False)
         self._base = int(names.token_ids.max()) + 1
         self._token_type = np.uint16 if self._base <= 2**16 else np.int32
         self.order = np.arange(count, dtype=np.int32)
@@ -111,12 +124,12 @@ class _Levels:
             edges = edges[by_edge]
             fresh = np.concatenate(([True], edges[1:] != edges[:-1]))
             self.order[block] = self.order[block][by_edge]
-            self.reached[block] = self.nodes - 1 + np.cumsum(fresh)
+            self.reached[block] = self.nodes - 1 + np.cumsum(fresh, dtype=np.int32)
             edges = edges[fresh]
             self.tokens.append((edges % self._base).astype(self._token_type))
             degrees[parents[0] : parents[-1] + 1] = np.bincount(edges // self._base - parents[0])
             self.nodes += len(edges)
-        self.degrees.append(degrees)
+        self.degrees.append(_narrowed(degrees))
         self.first = beyond
         goes_on = self._names.lengths[self.order] > depth + 1
         self.ends[self.order[~goes_on]] = self.reached[~goes_on]
@@ -125,19 +138,75 @@ class _Levels:
     def _blocks(self) -> list[slice]:
         ends = [0]
         while ends[-1] < len(self.reached):
-            last = self.reached[min(ends[-1] + BLOCK, len(self.reached)) - 1]
+            last = self.reached[min(ends[-1] + NAMES_AT_ONCE, len(self.reached)) - 1]
             ends.append(int(np.searchsorted(self.reached, last, side="right")))
         return [slice(*pair) for pair in pairwise(ends)]
 
 
-def _heights(name_of: IntArray, degrees: Sequence[IntArray]) -> IntArray:
-    # The longest name has as many tokens as there are levels below the root; its end is one more.
-    heights: IntArray = (name_of != NONE).astype(np.uint8 if len(degrees) <= np.iinfo(np.uint8).max else np.int16)
-    sizes = np.cumsum([0, *map(len, degrees)])
-    for level in range(len(degrees) - 2, -1, -1):
+def _end_marks(levels: _Levels) -> BoolArray:
+    """Whether a name ends at each node, (nodes,). Raises: DataError if two end at one."""
+    marks = np.zeros(levels.nodes, dtype=np.bool_)
+    marks[levels.ends] = True
+    if np.count_nonzero(marks) < len(levels.ends):
+        order = np.argsort(levels.ends, kind="stable")
+        same = np.flatnonzero(levels.ends[order[1:]] == levels.ends[order[:-1]])[0]
+        raise DataError(
+            f"trie: names {order[same]} and {order[same + 1]} have the same token ids; tell them apart in the catalog"
+        )
+    return marks
+
+
+def _first_children(levels: _Levels) -> IntArray:
+    """Where the children of each node start, and as one more where those of the last node end, (nodes + 1,), int32."""
+    degrees = np.concatenate(levels.degrees)
+    first_child = np.full(levels.nodes + 1, levels.nodes, dtype=np.int32)
+    first_child[0] = 1
+    np.cumsum(degrees, dtype=np.int32, out=first_child[1 : len(degrees) + 1])
+    first_child[1 : len(degrees) + 1] += 1
+    return first_child
+
+
+def _blocked(first_child: IntArray) -> tuple[int, IntArray, IntArray]:
+    """The largest block whose nodes' children start near enough for 16 bits, its bases, and the offsets from these.
+
+    A block of one node always does: its children start at its base. `first_child` is used up.
+    """
+    block = MOST_NODES_A_BLOCK
+    while True:
+        bases = first_child[::block].copy()
+        last = np.minimum(np.arange(1, len(bases) + 1) * block, len(first_child)) - 1
+        if (first_child[last] - bases).max() <= np.iinfo(np.uint16).max:
+            first_child -= np.repeat(bases, block)[: len(first_child)]
+            return block, bases, first_child.astype(np.uint16)
+        block //= 2
+
+
+def _ranked(ends: BoolArray) -> tuple[npt.NDArray[np.uint64], IntArray]:
+    """A bit for each node, and how many are set before each word."""
+    packed = np.packbits(ends, bitorder="little")
+    words = np.zeros(-(-len(ends) // WORD), dtype=np.uint64)
+    words.view(np.uint8)[: len(packed)] = packed
+    counts = np.bitwise_count(words)
+    return words, (np.cumsum(counts, dtype=np.int32) - counts).astype(np.int32)
+
+
+def _by_node(nodes: IntArray, ends: BoolArray) -> IntArray:
+    """The names in the order of the nodes at which they end. nodes: these by name. ends: whether a node is one."""
+    name_of = np.empty(len(ends), dtype=np.int32)
+    name_of[nodes] = np.arange(len(nodes), dtype=np.int32)
+    return name_of[ends]
+
+
+def _heights(ends: BoolArray, levels: _Levels) -> IntArray:
+    depth = len(levels.degrees) + 1
+    heights: IntArray = ends.astype(np.uint8 if depth <= np.iinfo(np.uint8).max else np.int16)
+    sizes = np.append(np.cumsum([0, *map(len, levels.degrees)]), levels.nodes)
+    for level in reversed(range(len(levels.degrees))):
         first, beyond, end = sizes[level : level + 3]
-        parents = np.repeat(np.arange(first, beyond), degrees[level])
-        np.maximum.at(heights, parents, heights[beyond:end] + heights.dtype.type(1))
+        degrees = levels.degrees[level]
+        inner = degrees > 0
+        children = (np.cumsum(degrees, dtype=np.int32) - degrees)[inner]
+        heights[first:beyond][inner] = np.maximum.reduceat(heights[beyond:end], children) + heights.dtype.type(1)
     return heights
 
 
@@ -155,15 +224,7 @@ def _check_lengths(lengths: IntArray) -> None:
 
 
 def _check_tokens(flat: IntArray, lengths: IntArray) -> None:
-    wrong = np.flatnonzero((flat < 0) | (flat > np.iinfo(np.int32).max))
-    if len(wrong):
+    if flat.min() < 0 or flat.max() > np.iinfo(np.int32).max:
+        wrong = np.flatnonzero((flat < 0) | (flat > np.iinfo(np.int32).max))
         name = int(np.searchsorted(np.cumsum(lengths), wrong[0], side="right"))
         raise DataError(f"trie: name {name} has token id {flat[wrong[0]]}, outside 0 … 2**31 - 1; check the tokenizer")
-
-
-def _check_distinct(ends: IntArray) -> None:
-    order = np.argsort(ends, kind="stable")
-    same = np.flatnonzero(ends[order[1:]] == ends[order[:-1]])
-    if len(same):
-        first, second = order[same[0]], order[same[0] + 1]
-        raise DataError(f"trie: names {first} and {second} have the same token ids; tell them apart in the catalog")
