@@ -97,14 +97,14 @@ def measure(sizes: tuple[int, ...], images: int) -> list[Run]:
     with tempfile.TemporaryDirectory() as folder:
         pictures, small = Path(folder, "images"), Path(folder, "small")
         write_images(pictures, images)
-        _write_project(small, SMALL, pictures, SMALL // POSTS_PER_IMAGE)
+        write_project(small, SMALL, pictures, SMALL // POSTS_PER_IMAGE)
         return [
             _run(Path(folder, str(rows)), small, pictures, rows, min(images, rows // POSTS_PER_IMAGE)) for rows in sizes
         ]
 
 
 def _run(project: Path, small: Path, pictures: Path, rows: int, images: int) -> Run:
-    expected = _write_project(project, rows, pictures, images)
+    expected = write_project(project, rows, pictures, images)
     spawning = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawning) as children:
         measured = children.submit(measure_stage, project, small).result()
@@ -124,12 +124,12 @@ def _run(project: Path, small: Path, pictures: Path, rows: int, images: int) -> 
     )
 
 
-def _write_project(project: Path, rows: int, pictures: Path, images: int) -> Expected:
+def write_project(project: Path, rows: int, pictures: Path, images: int) -> Expected:
     """A folder where the stage can run: data/bench and params.yaml."""
     folder = project / "data" / "bench"
     folder.mkdir(parents=True)
     (folder / "images").symlink_to(pictures)
-    (project / "params.yaml").write_text("dataset: bench\nposts: {}\n")
+    (project / "params.yaml").write_text("dataset: bench\nposts: {}\nimages: {}\n")
     return write_dataset(folder, rows, images)
 
 
@@ -138,17 +138,17 @@ def measure_stage(project: Path, small: Path) -> Measured:
     from gemel.posts.tables import Tables
     from gemel.stages import POSTS
 
-    _run_stage(small)
-    _, fixed_cpu = _run_stage(small)
+    run_stage(small)
+    _, fixed_cpu = run_stage(small)
     with _timed() as phases:
-        seconds, cpu = _run_stage(project)
+        seconds, cpu = run_stage(project)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     tables = Tables.read(project / POSTS)
     found = Expected(*(getattr(tables, name).height for name in asdict(Expected())))
     return Measured(found, seconds, cpu, fixed_cpu, peak, phases)
 
 
-def _run_stage(project: Path) -> tuple[float, float]:
+def run_stage(project: Path) -> tuple[float, float]:
     """Returns: seconds and CPU seconds."""
     from gemel.stages import posts
 
