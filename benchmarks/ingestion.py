@@ -15,13 +15,10 @@ import argparse
 import contextlib
 import functools
 import io
-import multiprocessing
-import resource
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.output import show
+from benchmarks.processes import alone, peak_bytes
 from benchmarks.synthetic_posts import Expected, write_dataset, write_images
 
 SMALL = 200
@@ -105,9 +103,7 @@ def measure(sizes: tuple[int, ...], images: int) -> list[Run]:
 
 def _run(project: Path, small: Path, pictures: Path, rows: int, images: int) -> Run:
     expected = write_project(project, rows, pictures, images)
-    spawning = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawning) as children:
-        measured = children.submit(measure_stage, project, small).result()
+    measured = alone(measure_stage, project, small)
     wanted, found = Counter(asdict(expected)), Counter(asdict(measured.found))
     costing = measured.cpu_s - measured.fixed_cpu_s - measured.phases["check_images"]
     return Run(
@@ -142,7 +138,7 @@ def measure_stage(project: Path, small: Path) -> Measured:
     _, fixed_cpu = run_stage(small)
     with _timed() as phases:
         seconds, cpu = run_stage(project)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_bytes() / 2**30
     tables = Tables.read(project / POSTS)
     found = Expected(*(getattr(tables, name).height for name in asdict(Expected())))
     return Measured(found, seconds, cpu, fixed_cpu, peak, phases)

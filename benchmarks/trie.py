@@ -10,18 +10,16 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import multiprocessing
-import resource
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.output import show
+from benchmarks.processes import alone, peak_bytes, resident_bytes
 from gemel.entities.trie import NONE, ROOT, Continuations, PackedTrie, read_trie, write_trie
 from gemel.entities.trie_build import NameTokens, build_trie
 
@@ -55,16 +53,6 @@ def recombine(names: Sequence[str], size: int) -> list[str]:
             if len(found) == size:
                 break
     return list(found)
-
-
-def peak_bytes() -> int:
-    """The most memory that this process has had, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def resident_bytes() -> int:
-    """Memory that this process has now, in bytes."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def tokenize(names: Sequence[Path], size: int, tokenizer: str, folder: Path) -> dict[str, Any]:
@@ -242,12 +230,6 @@ def marisa(folder: Path, size: int) -> dict[str, Any]:
         {key[len(prefix)] for key in trie.iterkeys(prefix) if len(key) > len(prefix)}
     step = time.perf_counter() - start
     return {"marisa_build_s": built, "marisa_bytes": len(trie.tobytes()), "marisa_step_160_beams_ms": step * 1e3}
-
-
-def alone(part: Callable[..., dict[str, Any]], *arguments: object) -> dict[str, Any]:
-    """Run a part in a fresh process."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-        return process.submit(part, *arguments).result()
 
 
 def measure(names: Sequence[Path], tokenizer: str, size: int, baseline_size: int) -> dict[str, Any]:
