@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from gemel.console import out
 
 if TYPE_CHECKING:
     from gemel.posts.acceptance import Acceptance
@@ -30,7 +31,6 @@ def _show(accepted: Acceptance) -> None:
     for change in accepted.changes:
         distance = "" if change.distance is None else f"{change.distance:.3f}"
         table.add_row(escape(change.feature), distance, escape(change.moved))
-    out = Console()
     if accepted.former:
         out.print(table)
     else:
