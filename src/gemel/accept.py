@@ -18,11 +18,12 @@ def accept(
     reason: Annotated[str, typer.Option(help="why this version is right; kept in the accepted profile")],
 ) -> None:
     """Accept the data set as the last run of the stage posts found it; later versions are compared with it."""
+    from gemel.core.config import read_params
     from gemel.posts.acceptance import accept as run
     from gemel.stages import POSTS
     from gemel.stages.posts import ACCEPTED, FAILED, dataset_in_use
 
-    _show(run(dataset_in_use(), (FAILED, POSTS), ACCEPTED, reason=reason))
+    _show(run(dataset_in_use(read_params()), (FAILED, POSTS), ACCEPTED, reason=reason))
 
 
 def _show(accepted: Acceptance) -> None:
