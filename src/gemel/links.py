@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from gemel.core.drafts import whole_file
-from gemel.core.errors import GemelError, RequestError, ShapeError
+from gemel.core.errors import GemelError, RequestError
 from gemel.core.schema import Link, Post
 from gemel.posts.requests import RefusedLine
 from gemel.predictor import Linker
@@ -69,7 +69,7 @@ def _link_or_refuse(linker: Linker, posts: Sequence[Post]) -> Iterator[list[Link
     """The links of each post. One post that can't be linked must not take the others with it: halves find it."""
     try:
         links = iter(linker.link(posts))
-    except (RequestError, ShapeError) as error:
+    except RequestError as error:
         if len(posts) == 1:
             yield RefusedLine(posts[0].post_id, str(error))
         else:

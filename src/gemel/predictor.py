@@ -25,13 +25,13 @@ from gemel.features.encoder import VisionEncoder, load_encoder
 from gemel.features.tower import Vectors
 from gemel.llm.backbone import FrozenLLM, load_llm
 from gemel.llm.search import Hypotheses, beam_search
-from gemel.llm.segments import Segment, embed_segments
+from gemel.llm.segments import embed_segments
 from gemel.llm.tokens import tokenizer_fingerprint
 from gemel.mapper.mapper import LinearMapper, load_mapper
 from gemel.retrieval.choice import Chooser
 from gemel.retrieval.scorers import make_scorer
 from gemel.tasks.linking.demonstrations import DemonstrationBook, corpus_of
-from gemel.tasks.linking.prompt import Prefix, build_prompt, query_segment
+from gemel.tasks.linking.prompt import Prefix, Prompt, build_prompt, query_segment
 
 Sight = Literal["image", "caption", "nothing"]
 
@@ -44,7 +44,7 @@ class Query:
     demonstrations: rows of the book, the most relevant first.
     """
 
-    mention: str
+    mention: Mention
     text: str
     demonstrations: tuple[int, ...]
     vector: Vectors | None = None
@@ -55,11 +55,13 @@ class Query:
 class Answer:
     """The candidates for one query, best first.
 
-    left_out: how many demonstrations, the least relevant ones, the LLM's context had no room for.
+    left_out: how many demonstrations, the least relevant ones, the LLM's context had no room for. kept_characters: how
+    many of the text it had room for; None where it had room for all.
     """
 
     candidates: tuple[Candidate, ...]
     left_out: int = 0
+    kept_characters: int | None = None
 
 
 class Answerer:
@@ -86,7 +88,7 @@ class Answerer:
         """Answer each query.
 
         sight: what stands before each segment: soft tokens of its image, its gold caption, or nothing.
-        Raises: ShapeError if a query alone is too long for the LLM.
+        Raises: RequestError if the question for a mention doesn't fit the LLM, even without any text.
         """
         with torch.inference_mode():
             soft = self._soft_tokens(queries) if sight == "image" else {}
@@ -100,11 +102,11 @@ class Answerer:
             num_beams=self._settings.num_beams,
         )
         return [
-            Answer(self._candidates(hypotheses), len(query.demonstrations) + 1 - len(parts))
+            Answer(self._candidates(hypotheses), len(query.demonstrations) + 1 - len(parts), parts[-1].kept_characters)
             for hypotheses, query, parts in zip(found, queries, segments, strict=True)
         ]
 
-    def _segments(self, query: Query, sight: Sight, soft: Mapping[object, Tensor]) -> tuple[Segment, ...]:
+    def _segments(self, query: Query, sight: Sight, soft: Mapping[object, Tensor]) -> Prompt:
         rows = query.demonstrations
         shown = [
             self._book.segment(row, self._prefix(sight, self._book.images[row], self._book.captions[row], soft))
@@ -112,7 +114,7 @@ class Answerer:
         ]
         image = None if query.vector is None else id(query.vector)
         prefix = self._prefix(sight, image, query.caption, soft)
-        asked = query_segment(query.text, query.mention, prefix, self._llm.encode)
+        asked = query_segment(query.text, query.mention, prefix, self._llm.encode, self._room)
         return build_prompt(shown, asked, self._room)
 
     def _prefix(self, sight: Sight, image: object, caption: str | None, soft: Mapping[object, Tensor]) -> Prefix:
@@ -192,7 +194,7 @@ class Linker:
         """Link every mention of some posts, in order.
 
         A post without an image, or with one that can't be read, is linked by its text; the link says so.
-        Raises: RequestError if a text or a mention is empty.
+        Raises: RequestError if a text or a mention is empty, or a mention is too long for the LLM.
         """
         return list(self.link_stream(posts))
 
@@ -207,10 +209,10 @@ class Linker:
             for post, (vector, status) in zip(some, sights, strict=True):
                 for mention in post.mentions:
                     rows = self._choose(mention.text, post.text)
-                    queries.append(Query(mention.text, post.text, rows, vector))
+                    queries.append(Query(mention, post.text, rows, vector))
                     heads.append((post, mention, status))
             for (post, mention, status), answer in zip(heads, self._answerer.answer(queries), strict=True):
-                yield Link(post.post_id, mention, answer.candidates, status, _notes(post, mention, answer.left_out))
+                yield Link(post.post_id, mention, answer.candidates, status, _notes(post, mention, answer))
 
     def _read_images(self, posts: Sequence[Post]) -> list[tuple[Vectors | None, str]]:
         """The vector of each post's image and how reading it went."""
@@ -261,12 +263,15 @@ def check_post(post: Post) -> None:
         raise RequestError(f"{name}: holds a lone surrogate, which is no character; repair the encoding") from None
 
 
-def _notes(post: Post, mention: Mention, left_out: int) -> tuple[str, ...]:
+def _notes(post: Post, mention: Mention, answer: Answer) -> tuple[str, ...]:
     notes = []
     if mention.text not in post.text:
         notes.append(f"the mention {mention.text!r} does not occur in the text")
-    if left_out:
-        notes.append(f"demonstrations left out, as the LLM's context has no room for them: {left_out}")
+    if answer.left_out:
+        notes.append(f"demonstrations left out, as the LLM's context has no room for them: {answer.left_out}")
+    if answer.kept_characters is not None:
+        kept = f"{answer.kept_characters} of {len(post.text)} characters"
+        notes.append(f"the text was cut to {kept}, as the LLM's context has no room for more")
     return tuple(notes)
 
 
