@@ -11,7 +11,6 @@ import argparse
 import gc
 import multiprocessing
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from PIL import Image
 
 from benchmarks.hostile_images import LARGE_ODDITIES, MIB, ODDITIES, encodings, mutated
 from benchmarks.output import show
+from benchmarks.processes import peak_bytes, resident_bytes
 from gemel.core.errors import ImageError
 from gemel.core.images import decode_image
 
@@ -90,7 +90,7 @@ def decode_all(results: Connection, mutations: int, first: int) -> None:
     before = resident_mib()
     for name, make in images[WARM_UP:]:
         results.send(decode(name, make()))
-    results.send((resident_mib() - before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    results.send((resident_mib() - before, peak_bytes() / MIB))
 
 
 def decode(name: str, data: bytes) -> Outcome:
@@ -107,8 +107,7 @@ def decode(name: str, data: bytes) -> Outcome:
 
 def resident_mib() -> float:
     gc.collect()
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / MIB
+    return resident_bytes() / MIB
 
 
 def watch(mutations: int) -> tuple[list[Outcome], float, float]:

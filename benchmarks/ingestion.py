@@ -15,13 +15,10 @@ import argparse
 import contextlib
 import functools
 import io
-import multiprocessing
-import resource
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.output import show
+from benchmarks.processes import alone, peak_bytes
 from benchmarks.synthetic_posts import Expected, write_dataset, write_images
 
 SMALL = 200
@@ -97,17 +95,15 @@ def measure(sizes: tuple[int, ...], images: int) -> list[Run]:
     with tempfile.TemporaryDirectory() as folder:
         pictures, small = Path(folder, "images"), Path(folder, "small")
         write_images(pictures, images)
-        _write_project(small, SMALL, pictures, SMALL // POSTS_PER_IMAGE)
+        write_project(small, SMALL, pictures, SMALL // POSTS_PER_IMAGE)
         return [
             _run(Path(folder, str(rows)), small, pictures, rows, min(images, rows // POSTS_PER_IMAGE)) for rows in sizes
         ]
 
 
 def _run(project: Path, small: Path, pictures: Path, rows: int, images: int) -> Run:
-    expected = _write_project(project, rows, pictures, images)
-    spawning = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawning) as children:
-        measured = children.submit(measure_stage, project, small).result()
+    expected = write_project(project, rows, pictures, images)
+    measured = alone(measure_stage, project, small)
     wanted, found = Counter(asdict(expected)), Counter(asdict(measured.found))
     costing = measured.cpu_s - measured.fixed_cpu_s - measured.phases["check_images"]
     return Run(
@@ -124,12 +120,12 @@ def _run(project: Path, small: Path, pictures: Path, rows: int, images: int) -> 
     )
 
 
-def _write_project(project: Path, rows: int, pictures: Path, images: int) -> Expected:
+def write_project(project: Path, rows: int, pictures: Path, images: int) -> Expected:
     """A folder where the stage can run: data/bench and params.yaml."""
     folder = project / "data" / "bench"
     folder.mkdir(parents=True)
     (folder / "images").symlink_to(pictures)
-    (project / "params.yaml").write_text("dataset: bench\nposts: {}\n")
+    (project / "params.yaml").write_text("dataset: bench\nposts: {}\nimages: {}\n")
     return write_dataset(folder, rows, images)
 
 
@@ -138,17 +134,17 @@ def measure_stage(project: Path, small: Path) -> Measured:
     from gemel.posts.tables import Tables
     from gemel.stages import POSTS
 
-    _run_stage(small)
-    _, fixed_cpu = _run_stage(small)
+    run_stage(small)
+    _, fixed_cpu = run_stage(small)
     with _timed() as phases:
-        seconds, cpu = _run_stage(project)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        seconds, cpu = run_stage(project)
+    peak = peak_bytes() / 2**30
     tables = Tables.read(project / POSTS)
     found = Expected(*(getattr(tables, name).height for name in asdict(Expected())))
     return Measured(found, seconds, cpu, fixed_cpu, peak, phases)
 
 
-def _run_stage(project: Path) -> tuple[float, float]:
+def run_stage(project: Path) -> tuple[float, float]:
     """Returns: seconds and CPU seconds."""
     from gemel.stages import posts
 

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
-import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.output import show
+from benchmarks.processes import alone, peak_bytes, resident_bytes
 from benchmarks.trie_names import FACTS, tokenize, tokens_in
 from gemel.entities.subset import subset_of
 from gemel.entities.trie import ARRAYS, NONE, ROOT, WORD, PackedTrie, read_trie, write_trie
@@ -34,16 +32,6 @@ SWEEP = (10_000, 100_000, 1_000_000, 6_000_000)
 FEW, MANY = 10, 2_000_000
 # One private-use plane beyond what Python allows in text would be needed for more; vocabularies are smaller.
 FIRST_CHARACTER = 0xE000
-
-
-def peak_bytes() -> int:
-    """The most memory that this process has had, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def resident_bytes() -> int:
-    """Memory that this process has now, in bytes."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def build(tokens: Path, size: int, folder: Path) -> dict[str, Any]:
@@ -211,12 +199,6 @@ def marisa(folder: Path, size: int) -> dict[str, Any]:
         {key[len(prefix)] for key in trie.iterkeys(prefix) if len(key) > len(prefix)}
     step = time.perf_counter() - start
     return {"marisa_build_s": built, "marisa_bytes": len(trie.tobytes()), "marisa_step_160_beams_ms": step * 1e3}
-
-
-def alone(part: Callable[..., dict[str, Any]], *arguments: object) -> dict[str, Any]:
-    """Run a part in a fresh process."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-        return process.submit(part, *arguments).result()
 
 
 def measure(tokens: Path, size: int, baseline_size: int) -> dict[str, Any]:

@@ -194,7 +194,14 @@ def test_report_shows_the_metrics(tmp_path: Path) -> None:
     figure = {"mean": 0.8, "low": 0.7, "high": 0.9, "n": 50, "seeds": 1, "spread": 0.0}
     split = {
         "accuracy": figure,
-        "counts": {"mentions": 50, "nil": 3, "out_of_kb": 2, "imputed_image": 4, "shortened_prompts": 0},
+        "counts": {
+            "mentions": 50,
+            "nil": 3,
+            "out_of_kb": 2,
+            "imputed_image": 4,
+            "shortened_prompts": 0,
+            "windowed_texts": 0,
+        },
     }
     metrics = {"test": split, "dev": split, "mapper": {"trainable_share": 0.01, "best_seed": 0}}
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))

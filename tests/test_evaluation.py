@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gemel.answerer import Answer
 from gemel.core.errors import DataError
-from gemel.core.schema import Candidate
+from gemel.core.schema import Candidate, Mention
 from gemel.evaluation import (
     ALONE,
     BLIND,
@@ -21,7 +22,6 @@ from gemel.evaluation import (
     summarize,
     variants,
 )
-from gemel.predictor import Answer
 
 # mention, split, gold entity, whether the catalog has it, image
 MENTIONS = [
@@ -40,8 +40,8 @@ MENTIONS = [
 
 @pytest.fixture(scope="module")
 def tables() -> tuple[pl.DataFrame, pl.DataFrame]:
-    rows = [(m, f"p{m}", "Jaguar", f"text {m}", q, in_kb, split) for m, split, q, in_kb, _ in MENTIONS]
-    columns = ["mention_id", "post_id", "mention", "text", "entity_id", "in_kb", "split"]
+    rows = [(m, f"p{m}", "Jaguar", 0, f"text {m}", q, in_kb, split) for m, split, q, in_kb, _ in MENTIONS]
+    columns = ["mention_id", "post_id", "mention", "start", "text", "entity_id", "in_kb", "split"]
     posts = [(f"p{m}", image, None if image is None else f"a {image}") for m, *_, image in MENTIONS]
     return (
         pl.DataFrame(rows, schema=columns, orient="row"),
@@ -54,12 +54,10 @@ def test_split(tables: tuple[pl.DataFrame, pl.DataFrame]) -> Graded:
     return graded(*tables, "test")
 
 
-def answers(*ids: str, left_out: int = 0) -> list[Answer]:
+def answers(*ids: str, left_out: int = 0, kept_characters: int | None = None) -> list[Answer]:
     """The answer for each mention, one digit an entity: "12" is Q1, then Q2."""
-    return [
-        Answer(tuple(Candidate(f"Q{digit}", digit, -float(place), 0.5) for place, digit in enumerate(row)), left_out)
-        for row in ids
-    ]
+    found = [tuple(Candidate(f"Q{digit}", digit, -float(place), 0.5) for place, digit in enumerate(row)) for row in ids]
+    return [Answer(candidates, left_out, kept_characters) for candidates in found]
 
 
 def predictions(mentions: Graded, **runs: list[tuple[str, ...]]) -> pl.DataFrame:
@@ -109,6 +107,7 @@ def test_query_holds_what_the_linker_needs(test_split: Graded) -> None:
     found = queries(test_split, chosen, vectors.__getitem__)
     assert [query.demonstrations for query in found] == [(3, 1), (0,), ()]
     assert [query.text for query in found] == ["text m4", "text m5", "text m6"]
+    assert found[0].mention == Mention("Jaguar", 0)
     assert found[0].vector is vectors["c"]
     assert found[1].vector is None
     assert [query.caption for query in found] == ["a c", None, "a d"]
@@ -171,17 +170,26 @@ def test_figure_says_how_many_seeds_it_averages(summary: dict[str, Any]) -> None
 
 
 def test_summary_counts_what_was_not_graded(summary: dict[str, Any]) -> None:
-    assert summary["counts"] == {"mentions": 3, "nil": 1, "out_of_kb": 1, "imputed_image": 1, "shortened_prompts": 0}
+    assert summary["counts"] == {
+        "mentions": 3,
+        "nil": 1,
+        "out_of_kb": 1,
+        "imputed_image": 1,
+        "shortened_prompts": 0,
+        "windowed_texts": 0,
+    }
 
 
-def test_prompts_that_lost_demonstrations_are_counted_once(test_split: Graded) -> None:
+def test_what_did_not_fit_the_llm_is_counted_once_for_all_seeds(test_split: Graded) -> None:
+    fitted = answers("12", left_out=2) + answers("1", left_out=2, kept_characters=0) + answers("1")
     runs = [
-        prediction_table(test_split, "test", variant, seed, answers("12", "1", left_out=2) + answers("1"))
+        prediction_table(test_split, "test", variant, seed, fitted)
         for variant in (FULL, BLIND, ALONE)
         for seed in (4, 5)
     ]
+    assert runs[0]["kept_characters"].to_list() == [None, 0, None]
     found: Any = summarize(pl.concat(runs), test_split, tail_at_most=1)
-    assert found["counts"]["shortened_prompts"] == 2
+    assert (found["counts"]["shortened_prompts"], found["counts"]["windowed_texts"]) == (2, 1)
 
 
 def test_empty_slice_has_no_figure(test_split: Graded) -> None:

@@ -16,7 +16,7 @@ from gemel.predictor import Linker
 BEST, SECOND = Candidate("Q1", "One", -0.5, 0.75), Candidate("Q2", "Two", -1.5, 0.25)
 LINK = Link("p1", Mention("Jaguar", 4, 10), (BEST, SECOND), "read", ("a note",))
 REFUSED = RefusedLine("line 2", "text: expected a sentence")
-TOO_LONG = Post("Jaguar " * 400, (Mention("Jaguar"),), post_id="long")
+TOO_LONG = Post("A Jaguar", (Mention("Jaguar" * 400),), post_id="long")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_post_that_can_not_be_linked_does_not_take_the_others_with_it(linker: Li
     requests = [post("a", "Jaguar"), TOO_LONG, post("b", "Amazon"), Post(" ", (Mention("x"),), post_id="empty")]
     rows = [row for some in link_rows(linker, requests) for row in some]
     assert [row["post_id"] for row in rows] == ["a", "long", "b", "empty"]
-    assert "use fewer demonstrations or a shorter text" in rows[1]["error"]
+    assert "shorten the mention, or use an LLM with a longer context" in rows[1]["error"]
     assert "its text is empty" in rows[3]["error"]
     assert rows[0]["error"] is rows[2]["error"] is None
     assert rows[2]["mention"] == "Amazon"

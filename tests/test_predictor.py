@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 import warnings
 from pathlib import Path
@@ -129,10 +130,30 @@ def test_demonstrations_that_do_not_fit_are_left_out_and_the_link_says_so(
     assert link.notes == (f"demonstrations left out, as the LLM's context has no room for them: {left_out}",)
 
 
-def test_text_that_alone_is_too_long_is_refused(linker: Linker) -> None:
-    with pytest.raises(ShapeError, match="exceed the model's 2048"):
-        linker.link([post(text="Jaguar".ljust(2_050, "."))])
+def test_text_that_is_too_long_is_cut_around_the_mention_and_the_link_says_so(linker: Linker) -> None:
+    text = f"{'word ' * 3_000}Jaguar {'word ' * 3_000}"
+    (link,) = linker.link([post(text=text)])
+    left_out, cut = link.notes
+    assert left_out == "demonstrations left out, as the LLM's context has no room for them: 2"
+    found = re.fullmatch(
+        r"the text was cut to (\d+) of 30007 characters, as the LLM's context has no room for more", cut
+    )
+    assert found is not None
+    kept = int(found[1])
+    assert 1_800 < kept < 2_048
+    around = " ".join(["word"] * (kept // 10))
+    (window,) = linker.link([post(text=f"… {around} Jaguar {around} …")])
+    assert link.candidates == window.candidates
+
+
+def test_text_that_fits_has_nothing_to_note(linker: Linker) -> None:
     assert linker.link([post()])[0].notes == ()
+
+
+def test_mention_beyond_the_llms_positions_is_refused(linker: Linker) -> None:
+    words = r"the mention 'Jaguar.*': the question for it, without any text, takes 2\d\d\d positions"
+    with pytest.raises(RequestError, match=words):
+        linker.link([post("Jaguar" * 350)])
 
 
 def test_every_mention_of_a_post_is_linked_in_order(linker: Linker) -> None:
@@ -182,11 +203,6 @@ def test_no_post_gives_no_link(linker: Linker) -> None:
 def test_post_that_can_not_be_linked_is_refused(linker: Linker, bad: Post, words: str) -> None:
     with pytest.raises(RequestError, match=words):
         linker.link([post(), bad])
-
-
-def test_text_beyond_the_llms_positions_is_refused(linker: Linker) -> None:
-    with pytest.raises(ShapeError, match="exceed the model's 2048; use fewer demonstrations or a shorter text"):
-        linker.link([post(text="Jaguar " * 400)])
 
 
 def test_notice_is_said_once_on_loading(tiny_release: Path) -> None:

@@ -12,7 +12,7 @@ def figure(mean: float, seeds: int = 1) -> dict[str, Any]:
 
 
 def make_metrics(**test: Any) -> dict[str, Any]:
-    counts = {"mentions": 50, "nil": 3, "out_of_kb": 2, "imputed_image": 4, "shortened_prompts": 0}
+    counts = {"mentions": 50, "nil": 3, "out_of_kb": 2, "imputed_image": 4, "shortened_prompts": 0, "windowed_texts": 0}
     return {
         "test": {"accuracy": figure(0.8, seeds=3), "counts": counts} | test,
         "dev": {"accuracy": figure(0.7), "counts": counts},
@@ -32,6 +32,12 @@ def line(text: str, start: str) -> list[str]:
     rows = [[cell.strip() for cell in row.split("│")[1:-1]] for row in text.splitlines() if "│" in row]
     (found,) = [row for row in rows if row[0] == start]
     return found
+
+
+def test_caption_counts_what_did_not_fit_the_llm() -> None:
+    counts = make_metrics()["test"]["counts"] | {"shortened_prompts": 7, "windowed_texts": 3}
+    shown = " ".join(words(make_metrics(counts=counts)).split())
+    assert "to fit the LLM 7 prompts shortened and 3 texts cut;" in shown
 
 
 def test_row_gives_percent_interval_mentions_and_dev() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from gemel.console import out
 
 if TYPE_CHECKING:
     from gemel.posts.acceptance import Acceptance
@@ -17,11 +18,12 @@ def accept(
     reason: Annotated[str, typer.Option(help="why this version is right; kept in the accepted profile")],
 ) -> None:
     """Accept the data set as the last run of the stage posts found it; later versions are compared with it."""
+    from gemel.core.config import read_params
     from gemel.posts.acceptance import accept as run
     from gemel.stages import POSTS
     from gemel.stages.posts import ACCEPTED, FAILED, dataset_in_use
 
-    _show(run(dataset_in_use(), (FAILED, POSTS), ACCEPTED, reason=reason))
+    _show(run(dataset_in_use(read_params()), (FAILED, POSTS), ACCEPTED, reason=reason))
 
 
 def _show(accepted: Acceptance) -> None:
@@ -30,7 +32,6 @@ def _show(accepted: Acceptance) -> None:
     for change in accepted.changes:
         distance = "" if change.distance is None else f"{change.distance:.3f}"
         table.add_row(escape(change.feature), distance, escape(change.moved))
-    out = Console()
     if accepted.former:
         out.print(table)
     else:

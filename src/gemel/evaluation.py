@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from gemel.answerer import Answer, Answerer, Query, Sight
 from gemel.core.errors import DataError
+from gemel.core.schema import Mention
 from gemel.features.tower import Vectors
-from gemel.predictor import Answer, Answerer, Query, Sight
 from gemel.tasks.linking.metrics import Figure, Hits, Mask, difference, gap_closed, share
 
 FULL, BLIND, ALONE, CAPTIONED = "full", "without image", "without demonstrations", "gold caption"
@@ -34,8 +35,8 @@ class Variant:
 class Graded:
     """The mentions of a split that have an entity of the catalog, and how often each entity was trained on.
 
-    table: columns mention_id, mention, text, entity_id, image_sha256, caption. train_counts: mentions of each row's
-    entity in the training split. nil, out_of_kb: mentions of the split that can't be graded.
+    table: columns mention_id, mention, start, text, entity_id, image_sha256, caption. train_counts: mentions of each
+    row's entity in the training split. nil, out_of_kb: mentions of the split that can't be graded.
     """
 
     table: pl.DataFrame
@@ -88,7 +89,7 @@ def queries(
     """One query a mention. chosen: mention id -> demonstrations, or None for none."""
     return [
         Query(
-            row["mention"],
+            Mention(row["mention"], row["start"]),
             row["text"],
             tuple(chosen[row["mention_id"]]) if chosen is not None else (),
             vector_of(row["image_sha256"]),
@@ -110,8 +111,8 @@ def predict(answerer: Answerer, asked: Sequence[Query], sight: Sight, at_once: i
 
 
 def prediction_table(mentions: Graded, split: str, variant: str, seed: int, found: Sequence[Answer]) -> pl.DataFrame:
-    """One row a mention: what was answered, best first, at which place the gold entity is (0: nowhere), and how many
-    demonstrations were left out.
+    """One row a mention: what was answered, best first, at which place the gold entity is (0: nowhere), how many
+    demonstrations were left out, and how many characters of the text were kept (null: all).
     """
     gold = mentions.table["entity_id"].to_list()
     ids = [[candidate.entity_id for candidate in answer.candidates] for answer in found]
@@ -122,6 +123,7 @@ def prediction_table(mentions: Graded, split: str, variant: str, seed: int, foun
         "scores": [[candidate.score for candidate in answer.candidates] for answer in found],
         "place": [row.index(wanted) + 1 if wanted in row else 0 for row, wanted in zip(ids, gold, strict=True)],
         "left_out": [answer.left_out for answer in found],
+        "kept_characters": [answer.kept_characters for answer in found],
     }
     schema: dict[str, Any] = {
         "mention_id": pl.String,
@@ -130,6 +132,7 @@ def prediction_table(mentions: Graded, split: str, variant: str, seed: int, foun
         "scores": pl.List(pl.Float64),
         "place": pl.Int32,
         "left_out": pl.Int32,
+        "kept_characters": pl.Int32,
     }
     run = [pl.lit(split).alias("split"), pl.lit(variant).alias("variant"), pl.lit(seed, pl.Int32).alias("seed")]
     return pl.DataFrame(columns, schema=schema).select(*run, pl.all())
@@ -164,10 +167,15 @@ def summarize(predictions: pl.DataFrame, mentions: Graded, tail_at_most: int) ->
             figures[f"accuracy_{variant.removesuffix(' demonstrations')}"] = share(outcome)
     counted = {"mentions": mentions.table.height, "nil": mentions.nil, "out_of_kb": mentions.out_of_kb}
     summary: dict[str, object] = {name: figure.as_dict() if figure else None for name, figure in figures.items()}
-    # All seeds of a variant have the same prompts, so the first one tells how many were shortened.
+    return summary | {"counts": counted | {"imputed_image": int(imputed.sum())} | _fitted(predictions)}
+
+
+def _fitted(predictions: pl.DataFrame) -> dict[str, int]:
+    """How many prompts of the linker lost demonstrations, and how many a part of their text, to fit the LLM."""
+    # All seeds of a variant have the same prompts, so the first one tells.
     run = predictions.filter((pl.col("variant") == FULL) & (pl.col("seed") == pl.col("seed").first()))
-    shortened = run.filter(pl.col("left_out") > 0).height
-    return summary | {"counts": counted | {"imputed_image": int(imputed.sum()), "shortened_prompts": shortened}}
+    shortened, windowed = (run["left_out"] > 0).sum(), run["kept_characters"].is_not_null().sum()
+    return {"shortened_prompts": int(shortened), "windowed_texts": int(windowed)}
 
 
 def _slices(full: Hits, blind: Hits, slices: Mapping[str, Mask]) -> dict[str, Figure | None]:

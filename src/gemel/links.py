@@ -10,7 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from gemel.core.errors import GemelError, RequestError, ShapeError
+from gemel.core.drafts import whole_file
+from gemel.core.errors import GemelError, RequestError
 from gemel.core.schema import Link, Post
 from gemel.posts.requests import RefusedLine
 from gemel.predictor import Linker
@@ -75,7 +76,7 @@ def _link_or_refuse(linker: Linker, posts: Sequence[Post], results: int | None) 
     """The links of each post. One post that can't be linked must not take the others with it: halves find it."""
     try:
         links = iter(linker.link(posts, results))
-    except (RequestError, ShapeError) as error:
+    except RequestError as error:
         if len(posts) == 1:
             yield RefusedLine(posts[0].post_id, str(error))
         else:
@@ -99,19 +100,17 @@ def check_format(path: Path) -> None:
 
 
 def write_links(rows: Iterable[dict[str, Any]], path: Path) -> None:
-    """Write rows whole or not at all: under a temporary name, then renamed.
+    """Write rows whole or not at all.
 
     Raises: GemelError if the file can't be written.
     """
     check_format(path)
-    draft = path.with_name(f".{path.name}.draft")
     try:
-        if path.suffix == ".parquet":
-            pl.DataFrame(list(rows), schema=SCHEMA).write_parquet(draft)
-        else:
-            text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-            draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        with whole_file(path) as draft:
+            if path.suffix == ".parquet":
+                pl.DataFrame(list(rows), schema=SCHEMA).write_parquet(draft)
+            else:
+                text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+                draft.write_text(text, encoding="utf-8")
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise GemelError(f"{path}: can't be written ({error})") from error

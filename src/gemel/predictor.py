@@ -4,175 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-import torch
-from torch import Tensor
-
+from gemel.answerer import Answer, Answerer, Query
 from gemel.bundle import Bundle, read_bundle
-from gemel.core.errors import ArtifactError, ImageError, RequestError, ShapeError
+from gemel.core.errors import ArtifactError, ImageError, RequestError
 from gemel.core.images import read_image
-from gemel.core.schema import Candidate, Link, Mention, Post
-from gemel.core.settings import TOKENS_AT_ONCE, BackboneSettings, LinkerSettings
-from gemel.entities.catalog import Catalog
-from gemel.entities.choices import Choices
-from gemel.entities.subset import TrieSubset
-from gemel.entities.trie import PackedTrie
+from gemel.core.schema import Link, Mention, Post
+from gemel.core.settings import TOKENS_AT_ONCE, BackboneSettings
 from gemel.features.encoder import VisionEncoder, load_encoder
 from gemel.features.tower import Vectors
 from gemel.llm.backbone import FrozenLLM, load_llm
-from gemel.llm.search import BeamSearch, Hypotheses
-from gemel.llm.segments import Prompt, Segment
 from gemel.llm.tokens import tokenizer_fingerprint
-from gemel.mapper.mapper import LinearMapper, load_mapper
+from gemel.mapper.mapper import load_mapper
 from gemel.retrieval.choice import Chooser
 from gemel.retrieval.scorers import make_scorer
 from gemel.tasks.linking.demonstrations import DemonstrationBook, corpus_of
-from gemel.tasks.linking.prompt import Prefix, build_prompt, query_segment
 
-Sight = Literal["image", "caption", "nothing"]
 IMAGES_AT_ONCE = 32
-
-
-@dataclass(frozen=True)
-class Query:
-    """One mention, ready to link.
-
-    vector: its image's vision vector (vision_dim,), or None. caption: a gold caption, for the upper bound.
-    demonstrations: rows of the book, the most relevant first. among: the names to choose among; None: all.
-    """
-
-    mention: str
-    text: str
-    demonstrations: tuple[int, ...]
-    vector: Vectors | None = None
-    caption: str | None = None
-    among: TrieSubset | None = None
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The candidates for one query, best first.
-
-    left_out: how many demonstrations, the least relevant ones, the LLM's context had no room for.
-    """
-
-    candidates: tuple[Candidate, ...]
-    left_out: int = 0
-
-
-class Answerer:
-    """Answers queries: prompt, soft tokens, search."""
-
-    def __init__(
-        self,
-        llm: FrozenLLM,
-        mapper: LinearMapper,
-        catalog: Catalog,
-        trie: PackedTrie,
-        book: DemonstrationBook,
-        vectors: Mapping[str, Vectors],
-        settings: LinkerSettings,
-        tokens_at_once: int = TOKENS_AT_ONCE,
-    ) -> None:
-        """vectors: image SHA-256 -> vision vector, for the images of the book. tokens_at_once: see RuntimeSettings.
-
-        Raises: ShapeError if the trie's longest name leaves no room for a prompt in the LLM's context.
-        """
-        self._llm, self._mapper, self._catalog = llm, mapper.to(llm.model.device), catalog
-        self._book, self._vectors, self._settings = book, vectors, settings
-        self.choices = Choices(catalog, trie)
-        self._search = BeamSearch(
-            llm.model,
-            trie,
-            eos_token_id=llm.eos_token_id,
-            num_beams=settings.num_beams,
-            tokens_at_once=tokens_at_once,
-        )
-        bos = llm.leading_ids(settings.backbone.llm.leading_bos)
-        self._leading = (Segment(bos),) if bos else ()
-        # The last token of a name is never read.
-        self._room = llm.context - len(bos) - (trie.depth - 1)
-        if self._room < 1:
-            raise ShapeError(
-                f"names of up to {trie.depth - 1} tokens leave no room for a prompt in the LLM's {llm.context} "
-                "positions; shorten the longest names of the catalog, or choose another LLM"
-            )
-
-    def answer(self, queries: Sequence[Query], sight: Sight = "image", results: int | None = None) -> list[Answer]:
-        """Answer each query. Those with the same demonstrations have them read once.
-
-        sight: what stands before each segment: soft tokens of its image, its gold caption, or nothing. results:
-        candidates that are wanted, at most num_beams, which is the default.
-        Raises: ShapeError if a query alone is too long for the LLM.
-        """
-        with torch.inference_mode():
-            soft = self._soft_tokens(queries) if sight == "image" else {}
-        segments = [self._segments(query, sight, soft) for query in queries]
-        found = self._search.find(
-            self._prompts(queries, segments), among=[query.among for query in queries], results=results
-        )
-        return [
-            Answer(self._candidates(hypotheses), len(query.demonstrations) + 1 - len(parts))
-            for hypotheses, query, parts in zip(found, queries, segments, strict=True)
-        ]
-
-    def _prompts(self, queries: Sequence[Query], segments: Sequence[tuple[Segment, ...]]) -> list[Prompt]:
-        """Prompts that hold one and the same context where the same demonstrations are shown."""
-        contexts: dict[tuple[object, ...], tuple[Segment, ...]] = {}
-        prompts = []
-        for query, (*shown, asked) in zip(queries, segments, strict=True):
-            context = contexts.setdefault((query.demonstrations, len(shown)), (*self._leading, *shown))
-            prompts.append(Prompt((asked,), context))
-        return prompts
-
-    def _segments(self, query: Query, sight: Sight, soft: Mapping[object, Tensor]) -> tuple[Segment, ...]:
-        rows = query.demonstrations
-        shown = [
-            self._book.segment(row, self._prefix(sight, self._book.images[row], self._book.captions[row], soft))
-            for row in rows
-        ]
-        image = None if query.vector is None else id(query.vector)
-        prefix = self._prefix(sight, image, query.caption, soft)
-        asked = query_segment(query.text, query.mention, prefix, self._llm.encode)
-        return build_prompt(shown, asked, self._room)
-
-    def _prefix(self, sight: Sight, image: object, caption: str | None, soft: Mapping[object, Tensor]) -> Prefix:
-        if sight == "caption":
-            return None if caption is None else tuple(self._llm.encode(f" {caption}"))
-        return soft.get(image)
-
-    def _soft_tokens(self, queries: Sequence[Query]) -> dict[object, Tensor]:
-        """Soft tokens of every image in sight, by image SHA-256 or by the id of a query's vector.
-
-        The key None stands for a missing image; without an entry its prefix is left out.
-        """
-        wanted: dict[object, Vectors] = {}
-        for query in queries:
-            if query.vector is not None:
-                wanted[id(query.vector)] = query.vector
-            for sha256 in (self._book.images[row] for row in query.demonstrations):
-                if sha256 is not None:
-                    wanted[sha256] = self._vectors[sha256]
-        if self._settings.missing_image == "zero_vector":
-            wanted[None] = np.zeros(self._mapper.vision_dim, dtype=np.float32)
-        if not wanted:
-            return {}
-        images = torch.from_numpy(np.stack(list(wanted.values()))).to(self._llm.model.device)
-        return dict(zip(wanted, self._mapper(images), strict=True))
-
-    def _candidates(self, hypotheses: Hypotheses) -> tuple[Candidate, ...]:
-        shares = torch.tensor(hypotheses.scores, dtype=torch.float64).softmax(0).tolist()
-        entities = [self._catalog.at(index) for index in hypotheses.name_indices]
-        return tuple(
-            Candidate(entity.entity_id, entity.name, score, share)
-            for entity, score, share in zip(entities, hypotheses.scores, shares, strict=True)
-        )
 
 
 class Linker:
@@ -225,7 +76,8 @@ class Linker:
         A post without an image, or with one that can't be read, is linked by its text; the link says so.
         results: candidates that are wanted of each mention, at most num_beams, which is the default; probabilities are
         shares among those that come back.
-        Raises: RequestError if a text or a mention is empty, or a mention is to be chosen among what isn't there.
+        Raises: RequestError if a text or a mention is empty, a mention is too long for the LLM, or it is to be chosen
+        among what isn't there.
         """
         return list(self.link_stream(posts, results=results))
 
@@ -245,11 +97,11 @@ class Linker:
                 for mention in post.mentions:
                     rows = self._choose(mention.text, post.text)
                     among = self._answerer.choices.among(mention.candidates, mention.entity_type)
-                    queries.append(Query(mention.text, post.text, rows, vector, among=among))
+                    queries.append(Query(mention, post.text, rows, vector, among=among))
                     heads.append((post, mention, status))
             answers = self._answerer.answer(queries, results=results)
             for (post, mention, status), answer in zip(heads, answers, strict=True):
-                yield Link(post.post_id, mention, answer.candidates, status, _notes(post, mention, answer.left_out))
+                yield Link(post.post_id, mention, answer.candidates, status, _notes(post, mention, answer))
 
     def _read_images(self, posts: Sequence[Post]) -> list[tuple[Vectors | None, str]]:
         """The vector of each post's image and how reading it went."""
@@ -300,12 +152,15 @@ def check_post(post: Post) -> None:
         raise RequestError(f"{name}: holds a lone surrogate, which is no character; repair the encoding") from None
 
 
-def _notes(post: Post, mention: Mention, left_out: int) -> tuple[str, ...]:
+def _notes(post: Post, mention: Mention, answer: Answer) -> tuple[str, ...]:
     notes = []
     if mention.text not in post.text:
         notes.append(f"the mention {mention.text!r} does not occur in the text")
-    if left_out:
-        notes.append(f"demonstrations left out, as the LLM's context has no room for them: {left_out}")
+    if answer.left_out:
+        notes.append(f"demonstrations left out, as the LLM's context has no room for them: {answer.left_out}")
+    if answer.kept_characters is not None:
+        kept = f"{answer.kept_characters} of {len(post.text)} characters"
+        notes.append(f"the text was cut to {kept}, as the LLM's context has no room for more")
     return tuple(notes)
 
 

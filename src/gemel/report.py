@@ -48,7 +48,7 @@ def result_table(metrics: Metrics) -> Table:
     table.caption = (
         f"test: {counts['mentions']} mentions with an entity ({counts['imputed_image']} of them without a readable "
         f"image), {counts['nil']} NIL and {counts['out_of_kb']} outside the catalog not graded; "
-        f"{counts['shortened_prompts']} prompts shortened to fit the LLM; "
+        f"to fit the LLM {counts['shortened_prompts']} prompts shortened and {counts['windowed_texts']} texts cut; "
         f"trainable share of all parameters {metrics['mapper']['trainable_share']:.2%}"
     )
     return table

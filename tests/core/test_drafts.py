@@ -1,10 +1,10 @@
-"""Folders take the place of others whole, and what a killed run left is mended."""
+"""Files and folders take the place of others whole, and what a killed run left is mended."""
 
 from pathlib import Path
 
 import pytest
 
-from gemel.core.drafts import draft_beside, put_in_place
+from gemel.core.drafts import draft_beside, put_in_place, whole_file
 
 
 @pytest.fixture
@@ -52,3 +52,46 @@ def test_drafts_of_other_targets_are_left_alone(target: Path) -> None:
     other.mkdir()
     with draft_beside(target):
         assert other.exists()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file with the text "old", in a folder of its own."""
+    file = tmp_path / "files" / "a.txt"
+    file.parent.mkdir()
+    file.write_text("old")
+    return file
+
+
+def test_whole_file_takes_the_place_of_the_target(file: Path) -> None:
+    with whole_file(file) as draft:
+        draft.write_text("new")
+        assert file.read_text() == "old"
+    assert (file.read_text(), names(file.parent)) == ("new", ["a.txt"])
+
+
+def test_whole_file_needs_no_former_one(tmp_path: Path) -> None:
+    with whole_file(tmp_path / "a.txt") as draft:
+        draft.write_text("new")
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_error_leaves_the_former_file_and_no_draft(file: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), whole_file(file) as draft:
+        draft.write_text("half")
+        raise KeyboardInterrupt
+    assert (file.read_text(), names(file.parent)) == ("old", ["a.txt"])
+
+
+def test_file_that_can_not_be_renamed_leaves_no_draft(tmp_path: Path) -> None:
+    (tmp_path / "a.txt" / "b").mkdir(parents=True)
+    with pytest.raises(OSError), whole_file(tmp_path / "a.txt") as draft:
+        draft.write_text("new")
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_what_a_killed_run_left_of_a_file_is_overwritten(file: Path) -> None:
+    file.with_name(".a.txt.draft").write_text("a longer half")
+    with whole_file(file) as draft:
+        draft.write_text("new")
+    assert (file.read_text(), names(file.parent)) == ("new", ["a.txt"])

@@ -110,7 +110,7 @@ def test_every_stage_of_the_project_is_in_the_flow() -> None:
 
 def test_result_table_has_a_row_for_each_figure() -> None:
     share = {"mean": 0.75, "low": 0.7, "high": 0.8, "n": 40, "seeds": 1}
-    counts = {"mentions": 40, "imputed_image": 2, "nil": 1, "out_of_kb": 0, "shortened_prompts": 0}
+    counts = {"mentions": 40, "imputed_image": 2, "nil": 1, "out_of_kb": 0, "shortened_prompts": 0, "windowed_texts": 0}
     metrics = {"test": {"accuracy": share, "counts": counts}, "dev": {"accuracy": share}}
     lines = result_markdown(metrics | {"mapper": {"trainable_share": 0.1}}).splitlines()
     assert lines[2].startswith("|  | test | 95 % interval |")

@@ -63,6 +63,7 @@ def test_mention_without_an_entity_is_counted_not_graded() -> None:
         "out_of_kb": 0,
         "imputed_image": 0,
         "shortened_prompts": 0,
+        "windowed_texts": 0,
     }
 
 

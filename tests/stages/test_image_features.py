@@ -9,21 +9,20 @@ import numpy as np
 import polars as pl
 import pytest
 from tiny_world import VISION_WIDTH, write_picture
-from torch import Tensor
 
 from gemel.core.artifacts import artifact_hash, file_sha256, read_manifest
 from gemel.core.errors import ArtifactError, BackboneError, ConfigError, DataError
 from gemel.core.images import read_image
-from gemel.features.encoder import VisionEncoder, load_encoder
+from gemel.features.encoder import load_encoder
 from gemel.features.loading import Wanted
 from gemel.features.parts import write_parts
 from gemel.features.ray_parts import ActorSettings
 from gemel.features.store import FeatureStore
-from gemel.features.tower import Vectors
 from gemel.posts.tables import Tables
 from gemel.stages import IMAGE_FEATURES, POSTS, PROGRESS
 from gemel.stages import image_features as stage
 from gemel.stages import posts as posts_stage
+from stages.encoded_images import encoded_images
 from stages.project_changes import set_param
 
 
@@ -51,19 +50,6 @@ def test_manifest_says_what_it_was_made_with(tiny_backbones) -> None:
 def test_manifest_says_whose_vectors_they_are(tiny_backbones) -> None:
     facts = read_manifest(IMAGE_FEATURES, "image_features")
     assert facts["encoder_fingerprint"] == load_encoder(tiny_backbones.vision.model).fingerprint
-
-
-def encoded_images(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A list that grows by the size of each batch that is encoded from now on."""
-    sizes: list[int] = []
-    encode = VisionEncoder.encode_pixels
-
-    def counted(encoder: VisionEncoder, pixels: Tensor) -> Vectors:
-        sizes.append(len(pixels))
-        return encode(encoder, pixels)
-
-    monkeypatch.setattr(VisionEncoder, "encode_pixels", counted)
-    return sizes
 
 
 @pytest.mark.parametrize("lost", [PROGRESS, IMAGE_FEATURES], ids=["parts lost", "artifact lost"])

@@ -49,7 +49,9 @@ def checkout(tmp_path: Path, tiny_backbones: BackboneSettings, tiny_dataset: Pat
 
 
 def repro(root: Path, killed_stage: str = "") -> subprocess.CompletedProcess[str]:
-    paths = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(root.parent / "hook")}
+    # The checkout's own code, whichever is installed.
+    code = os.pathsep.join(map(str, (root.parent / "hook", root / "src")))
+    paths = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": code}
     return subprocess.run(
         [sys.executable, "-m", "dvc", "repro"],
         cwd=root,

@@ -8,19 +8,18 @@ import h5py
 import numpy as np
 import pytest
 from tiny_world import VISION_WIDTH
-from torch import Tensor
 
 from gemel.core.errors import DataError
 from gemel.core.images import read_image
 from gemel.core.schema import SPLITS
 from gemel.core.settings import BackboneSettings
-from gemel.features.encoder import VisionEncoder, load_encoder
+from gemel.features.encoder import load_encoder
 from gemel.features.store import FeatureStore
-from gemel.features.tower import Vectors
 from gemel.posts.gemel_jsonl import import_gemel_jsonl
 from gemel.posts.tables import Tables
 from gemel.posts.vector_file import VectorFile
 from gemel.stages import IMAGE_FEATURES, POSTS, PROGRESS, image_features, posts
+from stages.encoded_images import encoded_images
 
 
 @pytest.fixture
@@ -45,14 +44,7 @@ def test_vectors_are_taken_over_and_the_rest_is_encoded(
 ) -> None:
     encoded = [FeatureStore(IMAGE_FEATURES)[sha256] for sha256 in Tables.read(POSTS).posts["image_sha256"][:3]]
     import_gemel_jsonl(project_copy / "lines", Path("data/tiny"), project_copy / "images", reference)
-    counts: list[int] = []
-    encode = VisionEncoder.encode_pixels
-
-    def counted(encoder: VisionEncoder, pixels: Tensor) -> Vectors:
-        counts.append(len(pixels))
-        return encode(encoder, pixels)
-
-    monkeypatch.setattr(VisionEncoder, "encode_pixels", counted)
+    sizes = encoded_images(monkeypatch)
     # Without the vectors that the project has of these pictures itself.
     shutil.rmtree(IMAGE_FEATURES)
     shutil.rmtree(PROGRESS)
@@ -60,7 +52,7 @@ def test_vectors_are_taken_over_and_the_rest_is_encoded(
     image_features.main()
     table = Tables.read(POSTS).posts
     assert table["image_status"].to_list() == ["vector", "vector", "read"]
-    assert sum(counts) == 1
+    assert sum(sizes) == 1
     features = FeatureStore(IMAGE_FEATURES)
     for sha256, vector in zip(table["image_sha256"], encoded, strict=True):
         np.testing.assert_allclose(features[sha256], vector, rtol=1e-5, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Folders that are written whole or not at all: into a draft beside the target, which then takes its place."""
+"""Files and folders that are written whole or not at all: a draft beside the target, which then takes its place."""
 
 from __future__ import annotations
 
@@ -8,6 +8,21 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+
+
+@contextlib.contextmanager
+def whole_file(target: Path) -> Iterator[Path]:
+    """Give a path beside the target to write a file to; on leaving it takes the target's place.
+
+    After an error it is removed and the target stays as it was. What a killed run left is overwritten by the next one.
+    Raises: OSError if it can't be renamed.
+    """
+    draft = target.with_name(f".{target.name}.draft")
+    try:
+        yield draft
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

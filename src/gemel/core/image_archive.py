@@ -14,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
+from gemel.core.drafts import whole_file
 from gemel.core.errors import ConfigError, DataError, ImageError, ImageNotFoundError
 from gemel.core.image_files import ImageFiles, ImageFolder
 from gemel.core.image_root import MISSING, ImageRoot
@@ -112,9 +113,8 @@ def read_record(path: Path) -> pl.DataFrame:
 def write_record(path: Path, rows: Iterable[tuple[object, ...]]) -> None:
     """Write a record whole or not at all; equal rows give equal bytes. rows: as in RECORD_SCHEMA, in any order."""
     record = pl.DataFrame(list(rows), schema=RECORD_SCHEMA, orient="row").sort("image")
-    draft = path.with_name(f".{path.name}.draft")
-    record.write_parquet(draft, compression="zstd")
-    draft.replace(path)
+    with whole_file(path) as draft:
+        record.write_parquet(draft, compression="zstd")
 
 
 def import_command(folder: Path) -> str:

@@ -47,7 +47,12 @@ class ImageFolder:
         return read_bytes(self.folder / name)
 
 
+def with_slashes(name: str) -> str:
+    """A name with / between its parts: Windows writes \\ there, and no other system reads that so."""
+    return name.replace("\\", "/")
+
+
 def leaves_folder(name: str) -> bool:
     """Whether a relative name points outside the folder it is relative to, by its words alone."""
-    path = PurePosixPath(name.replace("\\", "/"))
+    path = PurePosixPath(with_slashes(name))
     return path.is_absolute() or ".." in path.parts

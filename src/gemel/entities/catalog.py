@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gemel.core.entity_columns import ENTITIES_SCHEMA
 from gemel.core.errors import ArtifactError, DataError
 from gemel.core.schema import Entity
 
@@ -85,13 +85,13 @@ class Catalog:
                 f"{twice.filter(pl.col('name') == twice['name'][0])['entity_id'].to_list()[:3]}; "
                 "tell them apart with unique_names first"
             )
-        self._table = table.select(_FIELDS)
+        self._table = table.select(*ENTITIES_SCHEMA)
 
     @classmethod
     def of(cls, entities: Iterable[Entity]) -> Catalog:
         """Make a catalog of entities whose names are unique already."""
         rows = [dataclasses.asdict(entity) | {"aliases": list(entity.aliases)} for entity in entities]
-        return cls(pl.DataFrame(rows, schema=_SCHEMA))
+        return cls(pl.DataFrame(rows, schema=ENTITIES_SCHEMA))
 
     @classmethod
     def read(cls, path: Path) -> Catalog:
@@ -105,7 +105,7 @@ class Catalog:
             raise ArtifactError(f"{path}: no such file; run `dvc repro posts`") from None
         except (OSError, pl.exceptions.PolarsError) as error:
             raise ArtifactError(f"{path}: not a readable parquet file ({error}); run `dvc repro posts`") from error
-        missing = [field for field in _FIELDS if field not in table.columns]
+        missing = [field for field in ENTITIES_SCHEMA if field not in table.columns]
         if missing:
             raise ArtifactError(f"{path}: columns {missing} are missing, found {table.columns}; run `dvc repro posts`")
         try:
@@ -192,18 +192,6 @@ class Catalog:
     @functools.cached_property
     def _index_of_name(self) -> dict[str, int]:
         return {name: index for index, name in enumerate(self.names)}
-
-
-_SCHEMA: dict[str, Any] = {
-    "entity_id": pl.String,
-    "name": pl.String,
-    "label": pl.String,
-    "description": pl.String,
-    "entity_type": pl.String,
-    "aliases": pl.List(pl.String),
-    "popularity": pl.Float64,
-}
-_FIELDS = tuple(_SCHEMA)
 
 
 def _check_ids(ids: Sequence[str]) -> None:

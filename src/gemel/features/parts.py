@@ -34,8 +34,8 @@ PART_IMAGES = 256
 _DRAFT = "draft-"
 
 
-class VectorFile(NamedTuple):
-    """A file of vectors, and the SHA-256 of the image of each row."""
+class KnownVectors(NamedTuple):
+    """Vectors that need not be made again: a file of them, and the SHA-256 of the image of each row."""
 
     path: Path
     sha256: list[str]
@@ -85,17 +85,17 @@ def filled_up(pixels: Tensor, size: int) -> Tensor:
     return torch.cat([pixels, pixels.new_zeros(size - len(pixels), *pixels.shape[1:])])
 
 
-def read_part(path: Path) -> VectorFile:
+def read_part(path: Path) -> KnownVectors:
     """Open a finished part.
 
     Raises: ArtifactError if it isn't what was written.
     """
     if file_sha256(path) != path.stem:
         raise ArtifactError(f"{path}: damaged (its SHA-256 is not its name); delete it, its images are encoded again")
-    return VectorFile(path, np.load(path, mmap_mode="r")["sha256"].astype(str).tolist())
+    return KnownVectors(path, np.load(path, mmap_mode="r")["sha256"].astype(str).tolist())
 
 
-def read_parts(folder: Path) -> list[VectorFile]:
+def read_parts(folder: Path) -> list[KnownVectors]:
     """Open all finished parts, and remove what was never finished. No other process may write there meanwhile.
 
     Raises: ArtifactError if one is damaged.

@@ -23,7 +23,7 @@ from gemel.core.artifacts import read_manifest
 from gemel.core.errors import ArtifactError
 from gemel.core.settings import MissingImage
 from gemel.features.loading import Wanted
-from gemel.features.parts import VectorFile, read_part, read_parts
+from gemel.features.parts import KnownVectors, read_part, read_parts
 from gemel.features.tower import Vectors
 
 SHARD_ROWS = 16_384
@@ -82,7 +82,7 @@ def write_features(
     encode: Callable[[Sequence[Wanted]], Iterable[Path]],
     parts: Path,
     former: Path | None = None,
-    brought: Sequence[VectorFile] = (),
+    brought: Sequence[KnownVectors] = (),
 ) -> int:
     """Write a store; only images that have no vector yet are encoded.
 
@@ -120,7 +120,7 @@ def former_store(artifact: Path, fingerprint: str) -> Path | None:
     return artifact
 
 
-def _write_shards(folder: Path, order: Sequence[str], known: Sequence[VectorFile]) -> pl.DataFrame:
+def _write_shards(folder: Path, order: Sequence[str], known: Sequence[KnownVectors]) -> pl.DataFrame:
     """Copy vectors into shards, one shard and one source in memory at most. Returns: the index."""
     tables = [
         pl.DataFrame({"sha256": file.sha256}, schema={"sha256": pl.String})
@@ -149,9 +149,9 @@ def _read_index(folder: Path) -> pl.DataFrame:
         raise ArtifactError(f"{folder / INDEX}: unreadable ({error}); run `dvc repro image_features`") from error
 
 
-def _read_shards(folder: Path) -> list[VectorFile]:
+def _read_shards(folder: Path) -> list[KnownVectors]:
     shards = _read_index(folder).sort("shard", "row").partition_by("shard", maintain_order=True)
-    return [VectorFile(_shard_path(folder, number), shard["sha256"].to_list()) for number, shard in enumerate(shards)]
+    return [KnownVectors(_shard_path(folder, number), shard["sha256"].to_list()) for number, shard in enumerate(shards)]
 
 
 def _shard_path(folder: Path, number: int) -> Path:

@@ -20,10 +20,14 @@ class ExampleSegment:
 
 @dataclass(frozen=True)
 class Example:
-    """A prompt, and the token ids that the LLM must answer with (a name and EOS)."""
+    """A prompt, and the token ids that the LLM must answer with (a name and EOS).
+
+    windowed: whether the query's text was cut, as the LLM's context has no room for all of it.
+    """
 
     segments: tuple[ExampleSegment, ...]
     target_ids: tuple[int, ...]
+    windowed: bool = False
 
 
 Batch = list[Example]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gemel.core.drafts import whole_file
 from gemel.core.errors import DataError, ImageError
 from gemel.core.images import read_bytes
 from gemel.posts.captions import Caption, read_caption
@@ -55,20 +56,19 @@ def import_captions(folder: Path, target: Path) -> CaptionsReport:
     if not paths:
         raise DataError(f"{folder}: no images in it; their files end in {', '.join(sorted(ENDINGS))}")
     report = CaptionsReport(images=len(paths))
-    drafts = {final: final.with_name(f".{final.name}.draft") for final in (target, rejected_path(target))}
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with opened_lines(drafts[target]) as posts, opened_lines(drafts[rejected_path(target)]) as rejected:
+        with (
+            whole_file(rejected_path(target)) as rejected_draft,
+            whole_file(target) as posts_draft,
+            opened_lines(rejected_draft) as rejected,
+            opened_lines(posts_draft) as posts,
+        ):
             for path in paths:
                 row = _row(path, folder, target, report)
                 (rejected if "reason" in row else posts).write(json_line(row))
-        for final, draft in drafts.items():
-            draft.replace(final)
     except OSError as error:
         raise DataError(f"{target}: the import could not be written ({error})") from error
-    finally:
-        for draft in drafts.values():
-            draft.unlink(missing_ok=True)
     return report
 
 

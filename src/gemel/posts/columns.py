@@ -7,6 +7,8 @@ from typing import Any
 
 import polars as pl
 
+from gemel.core.entity_columns import ENTITIES_SCHEMA
+
 Schema = Mapping[str, Any]
 POSTS_SCHEMA: Schema = {
     "post_id": pl.String,
@@ -30,15 +32,6 @@ MENTIONS_SCHEMA: Schema = {
     "in_kb": pl.Boolean,
     "split": pl.String,
     "text": pl.String,
-}
-ENTITIES_SCHEMA: Schema = {
-    "entity_id": pl.String,
-    "name": pl.String,
-    "label": pl.String,
-    "description": pl.String,
-    "entity_type": pl.String,
-    "aliases": pl.List(pl.String),
-    "popularity": pl.Float64,
 }
 NAMES_SCHEMA: Schema = {
     "entity_id": pl.String,

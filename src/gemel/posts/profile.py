@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
+from gemel.core.drafts import whole_file
 from gemel.core.errors import DataError
 from gemel.posts.tables import Tables
 
@@ -53,9 +54,8 @@ class Profile:
         """Write it as JSON, whole or not at all. more: keys that follow the profile's own."""
         content = json.dumps({"format": FORMAT, **asdict(self), **more}, indent=1, ensure_ascii=False)
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.draft")
-        draft.write_text(content + "\n", encoding="utf-8")
-        draft.replace(path)
+        with whole_file(path) as draft:
+            draft.write_text(content + "\n", encoding="utf-8")
 
 
 def read_profile(path: Path) -> tuple[Profile, dict[str, Any]]:

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from gemel.core.errors import RequestError
+from gemel.core.image_files import with_slashes
 from gemel.core.schema import Mention, Post
 from gemel.posts.rows import without_repeats
 from gemel.posts.source_lines import WHITE_SPACE, all_lines
@@ -65,7 +66,7 @@ def parse_request(row: object, post_id: str, folder: Path) -> Post:
         raise RequestError(f"mentions: expected a list of strings to link, found {mentions!r}")
     if image is not None and not isinstance(image, str):
         raise RequestError(f"image: expected a path or null, found {image!r}")
-    place = folder / image.replace("\\", "/") if image else None
+    place = folder / with_slashes(image) if image else None
     return Post(text, tuple(_mention(one) for one in mentions), place, post_id)
 
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from gemel.core.errors import DataError
+from gemel.core.image_files import with_slashes
 from gemel.core.schema import Split
 from gemel.posts.columns import REJECTED_SCHEMA, Columns
 from gemel.posts.source_lines import WHITE_SPACE, all_lines
@@ -34,11 +35,6 @@ def _words(text: str) -> str:
     if "\0" in text:
         raise PydanticCustomError("null", "holds a NUL character (U+0000); remove it")
     return _filled(text)
-
-
-def _slashes(path: str) -> str:
-    # Windows writes \ between the parts of a path; no other system reads it so.
-    return path.replace("\\", "/")
 
 
 # The patterns are for the JSON Schema alone; the validators have the better words.
@@ -66,7 +62,7 @@ class PostLine(Line):
     text: Words
     split: Split
     mentions: list[Any]
-    image: Annotated[Filled, AfterValidator(_slashes)] | None = None
+    image: Annotated[Filled, AfterValidator(with_slashes)] | None = None
     caption: str | None = None
 
     def keys_read(self) -> int:

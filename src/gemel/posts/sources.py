@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from gemel.core.errors import DataError
-from gemel.core.image_files import leaves_folder
+from gemel.core.image_files import leaves_folder, with_slashes
 from gemel.core.schema import SPLITS, Split
 from gemel.posts.rows import Filled, RepeatedKeyError, reason, without_repeats
 from gemel.posts.source_lines import BYTE_ORDER_MARK, text_lines
@@ -71,7 +71,7 @@ Reader = Callable[[Sequence[SourceFile], Notes], Iterator[Fragment]]
 
 
 def _same_file(image: str) -> Iterable[str]:
-    return (image, image.replace("\\", "/"))
+    return (image, with_slashes(image))
 
 
 @dataclass(frozen=True)

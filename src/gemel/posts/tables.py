@@ -9,9 +9,10 @@ from typing import Any
 
 import polars as pl
 
+from gemel.core.entity_columns import ENTITIES_SCHEMA
 from gemel.core.errors import ArtifactError
 from gemel.core.schema import Entity
-from gemel.posts.columns import ENTITIES_SCHEMA, NAMES_SCHEMA, SCHEMAS, Schema
+from gemel.posts.columns import NAMES_SCHEMA, SCHEMAS, Schema
 from gemel.posts.dataset import RawDataset
 
 

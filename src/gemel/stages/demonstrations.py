@@ -8,7 +8,7 @@ from gemel.core.settings import DemonstrationSettings, RuntimeSettings
 from gemel.posts.tables import Tables
 from gemel.retrieval.scorers import make_scorer
 from gemel.stages import DEMONSTRATIONS, POSTS
-from gemel.tasks.linking.demonstrations import CORPUS, choose_for_all, chosen_path, solved_mentions
+from gemel.tasks.linking.demonstrations import CORPUS, CORPUS_SCHEMA, choose_for_all, chosen_path, solved_mentions
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     solved = solved_mentions(tables.mentions, tables.posts, tables.entities, "train")
     facts = {"corpus": solved.height, "mentions": tables.mentions.height, "methods": settings.methods}
     with new_artifact(DEMONSTRATIONS, "demonstrations", facts) as draft:
-        solved.write_parquet(draft / CORPUS)
+        solved.select(*CORPUS_SCHEMA).write_parquet(draft / CORPUS)
         for method in settings.methods:
             scorer = make_scorer(
                 method, solved["mention"].to_list(), seed=settings.seed, encoder=settings.encoder, device=device

@@ -11,6 +11,7 @@ import polars as pl
 from rich.console import Console
 from rich.progress import Progress
 
+from gemel.answerer import Answerer
 from gemel.core.artifacts import expect_fact, new_artifact, read_manifest
 from gemel.core.config import load_section
 from gemel.core.settings import (
@@ -29,7 +30,6 @@ from gemel.llm.backbone import load_llm
 from gemel.llm.tokens import tokenizer_fingerprint
 from gemel.mapper.mapper import WEIGHTS, load_mapper
 from gemel.posts.tables import Tables
-from gemel.predictor import Answerer
 from gemel.report import plot_rows, result_table
 from gemel.stages import (
     DEMONSTRATIONS,

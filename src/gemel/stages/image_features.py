@@ -20,7 +20,7 @@ from gemel.core.image_files import ImageFiles
 from gemel.core.settings import BackboneSettings, ImagesSettings, RuntimeSettings, VisionSettings
 from gemel.features.encoder import VisionEncoder, load_encoder
 from gemel.features.loading import Wanted
-from gemel.features.parts import VectorFile, write_parts
+from gemel.features.parts import KnownVectors, write_parts
 from gemel.features.ray_parts import ActorSettings, write_parts_on_ray
 from gemel.features.store import FINGERPRINT, former_store, write_features
 from gemel.posts.image_vectors import VECTORS, ImageVectors
@@ -59,7 +59,7 @@ def main() -> None:
         "images": len(images),
     }
     former = former_store(IMAGE_FEATURES, encoder.fingerprint)
-    brought = [VectorFile(folder / VECTORS, vectors.rows())] if vectors else []
+    brought = [KnownVectors(folder / VECTORS, vectors.rows())] if vectors else []
     with new_artifact(IMAGE_FEATURES, "image_features", facts) as draft:
         encoded = write_features(draft, images, encode, parts, former, brought)
     Console().print(f"{len(images)} images: {encoded} encoded, {len(images) - encoded} had their vectors.")

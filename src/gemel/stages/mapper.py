@@ -36,6 +36,7 @@ def main() -> None:
     train, dev = _examples(settings, llm, method, llm_settings.leading_bos)
     run = _fingerprint(settings, llm_settings, method)
     facts = {"encoder": encoder["encoder"], "llm": asdict(llm_settings), "train": len(train), "dev": len(dev)}
+    facts["windowed_texts"] = sum(example.windowed for example in (*train, *dev))
     with new_artifact(MAPPER, "mapper", facts) as draft:
         summary = {}
         for seed in settings.seeds:

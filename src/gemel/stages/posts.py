@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -35,7 +37,7 @@ def main() -> None:
     params = read_params()
     limits = parse_section(params.get("posts"), "posts", Limits)
     root = parse_section(params.get("images"), "images", ImagesSettings).root
-    name = dataset_in_use()
+    name = dataset_in_use(params)
     accepted = read_accepted(ACCEPTED, name)
     folder = DATA / name
     dataset = read_dataset(folder, open_images(folder, root), ImageVectors(folder).of_images)
@@ -56,9 +58,9 @@ def main() -> None:
     shutil.rmtree(FAILED, ignore_errors=True)
 
 
-def dataset_in_use() -> str:
+def dataset_in_use(params: Mapping[str, Any]) -> str:
     """The name of the data set that params.yaml states. Raises: ConfigError if it names no folder of DATA."""
-    name = read_params().get("dataset")
+    name = params.get("dataset")
     if not isinstance(name, str) or not name or name.startswith(".") or Path(name).name != name:
         raise ConfigError(f"{PARAMS}: dataset: expected the name of a folder in {DATA}/, found {name!r}")
     return name

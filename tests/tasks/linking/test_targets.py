@@ -82,7 +82,23 @@ def test_demonstrations_that_do_not_fit_into_the_context_are_left_out(solved: pl
     whole = sum(len(book.token_ids(row)) + 2 for row in rows) + len(query) + 2 + len(name) + 1
     assert shown(whole) == [texts[2], texts[4], texts[0]]
     assert shown(whole - 1) == [texts[4], texts[0]]
-    assert shown(1) == [texts[0]]
+
+
+def test_long_text_is_cut_around_the_mention_as_in_linking(solved: pl.DataFrame) -> None:
+    """The first of two equal mentions has no offset, the second one states its own."""
+    text = f"Jaguar {'one ' * 300}Jaguar"
+    two = solved.head(2).with_columns(text=pl.lit(text), start=pl.Series([None, len(text) - 6], dtype=pl.Int64))
+    room = {"prefix_tokens": 2, "context": 200}
+    chosen = dict.fromkeys(two["mention_id"], (4,))
+    found = training_examples(two, chosen, DemonstrationBook(solved, encode), vector_of, encode, EOS, **room)
+    assert [(len(example.segments), example.windowed) for example in found] == [(1, True), (1, True)]
+    first, second = (decode(example.segments[0].token_ids).split("\n")[0] for example in found)
+    assert (first[:10], first[-5:]) == ("[Text]Jagu", "one …")
+    assert (second[:10], second[-6:]) == ("[Text]… on", "Jaguar")
+
+
+def test_text_that_fits_is_not_windowed(solved: pl.DataFrame) -> None:
+    assert not any(example.windowed for example in examples_of(solved, (4, 2)))
 
 
 def test_nothing_to_learn_from_is_refused(solved: pl.DataFrame) -> None:

@@ -26,7 +26,7 @@ CORPUS_SCHEMA = {
 
 
 def solved_mentions(mentions: pl.DataFrame, posts: pl.DataFrame, entities: pl.DataFrame, split: str) -> pl.DataFrame:
-    """The linkable mentions of a split with what a demonstration shows of them, in table order.
+    """The linkable mentions of a split, in table order: columns of CORPUS_SCHEMA, and start as in the mentions.
 
     Mentions without an entity of the catalog (NIL) can't be demonstrated; the stage counts them.
     """
@@ -36,7 +36,7 @@ def solved_mentions(mentions: pl.DataFrame, posts: pl.DataFrame, entities: pl.Da
         mentions.filter((pl.col("split") == split) & pl.col("in_kb"))
         .join(of_posts, on="post_id", how="left", maintain_order="left")
         .join(of_entities, on="entity_id", how="inner", maintain_order="left")
-        .select(*CORPUS_SCHEMA)
+        .select(*CORPUS_SCHEMA, "start")
     )
 
 

@@ -1,20 +1,44 @@
 """The prompt of entity linking: n demonstrations in ascending relevance, then the query.
 
+It fits its LLM: the least relevant demonstrations are left out where there is no room for them, and a text that is too
+long for the query alone is cut to a window around its mention.
+
 Names are tokenized alone, everywhere: in demonstrations, targets and the trie. So a name has the same token ids in all
 three, also with tokenizers (Llama's) that give other ids to a name that stands inside a sentence.
 """
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 
 from torch import Tensor
 
+from gemel.core.errors import RequestError
+from gemel.core.schema import Mention
 from gemel.llm.segments import Segment
 
 Encode = Callable[[str], list[int]]
 Prefix = Tensor | tuple[int, ...] | None
+# Characters. A run without white space that is longer, as in Chinese or in a URL, is cut inside.
+LONGEST_WORD = 32
+LONGEST_VALUE = 80
+
+
+@dataclass(frozen=True)
+class QuerySegment(Segment):
+    """The last segment of a prompt: the mention to link.
+
+    kept_characters: how many of the text it shows, where the LLM has no room for more; None where it shows all.
+    """
+
+    kept_characters: int | None = None
+
+
+Segments = tuple[*tuple[Segment, ...], QuerySegment]
 
 
 def question(text: str, mention: str) -> str:
@@ -22,9 +46,32 @@ def question(text: str, mention: str) -> str:
     return f"[Text]{text}\n[Question]What does {mention} mentioned in the text refer to?\n[Answer]"
 
 
-def query_segment(text: str, mention: str, prefix: Prefix, encode: Encode) -> Segment:
-    """The last segment of a prompt: the mention to link."""
-    return Segment(tuple(encode(question(text, mention))), prefix)
+def query_segment(text: str, mention: Mention, prefix: Prefix, encode: Encode, room: int) -> QuerySegment:
+    """Ask for a mention. room: positions that the segment may take.
+
+    A text that is too long is cut to the widest window that fits, as far to the left of the mention as to the right or
+    to the text's end. The mention is at its offset, else at its first occurrence, else at the text's beginning.
+    Raises: RequestError if the question does not fit without any text either.
+    """
+    whole = QuerySegment(tuple(encode(question(text, mention.text))), prefix)
+    if whole.length <= room:
+        return whole
+    start, end = _place(text, mention)
+
+    def asked(more: int) -> QuerySegment:
+        shown, kept = ("", 0) if more < 0 else _window(text, start, end, more)
+        return QuerySegment(tuple(encode(question(shown, mention.text))), prefix, kept)
+
+    widest = bisect_left(range(len(text)), True, key=lambda more: asked(more).length > room) - 1
+    segment = asked(widest)
+    if segment.length > room:
+        raise RequestError(
+            f"the mention {mention.text[:LONGEST_VALUE]!r}: the question for it, without any text, takes "
+            f"{segment.length} positions ({segment.length - len(segment.token_ids)} of them stand for the image), but "
+            f"the LLM's context has room for {max(0, room)} beside the name; shorten the mention, or use an LLM with a "
+            "longer context"
+        )
+    return segment
 
 
 def demonstration_segment(text: str, mention: str, name: str, prefix: Prefix, encode: Encode) -> Segment:
@@ -32,7 +79,7 @@ def demonstration_segment(text: str, mention: str, name: str, prefix: Prefix, en
     return Segment((*encode(question(text, mention)), *encode(name), *encode("\n")), prefix)
 
 
-def build_prompt(demonstrations: Sequence[Segment], query: Segment, room: int) -> tuple[Segment, ...]:
+def build_prompt(demonstrations: Sequence[Segment], query: QuerySegment, room: int) -> Segments:
     """Join a prompt: the demonstrations that fit, the most relevant one last, and the query.
 
     demonstrations: the most relevant first, as retrieval gives them. room: positions that the prompt may take; where
@@ -41,3 +88,27 @@ def build_prompt(demonstrations: Sequence[Segment], query: Segment, room: int) -
     lengths = accumulate((segment.length for segment in demonstrations), initial=query.length)
     fitting = sum(length <= room for length in lengths) - 1
     return (*reversed(demonstrations[: max(0, fitting)]), query)
+
+
+def _place(text: str, mention: Mention) -> tuple[int, int]:
+    """Where the mention starts and ends in the text; (0, 0) if it isn't there."""
+    start = mention.start
+    if start is None or not 0 <= start < len(text):
+        start = text.find(mention.text)
+    return (0, 0) if start < 0 else (start, min(len(text), start + len(mention.text)))
+
+
+def _window(text: str, start: int, end: int, more: int) -> tuple[str, int]:
+    """The text from start to end with so many characters more on each side, or fewer, to cut between two words.
+
+    Returns: it with … where something was cut off, and how many characters of the text are in it.
+    """
+    first, last = max(0, start - more), min(len(text), end + more)
+    if first > 0 and (space := re.search(r"\s", text[first - 1 : min(start, first + LONGEST_WORD)])):
+        first += space.start()
+    if last < len(text) and (space := re.search(r"\s\S*\Z", text[max(end, last - LONGEST_WORD) : last + 1])):
+        last = max(end, last - LONGEST_WORD) + space.start()
+    kept = text[first:last]
+    kept = kept.lstrip() if first > 0 else kept
+    kept = kept.rstrip() if last < len(text) else kept
+    return f"{'… ' if first > 0 else ''}{kept}{' …' if last < len(text) else ''}", len(kept)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gemel.core.errors import DataError
+from gemel.core.schema import Mention
 from gemel.features.tower import Vectors
 from gemel.mapper.examples import Example, ExampleSegment
 from gemel.tasks.linking.demonstrations import DemonstrationBook
@@ -37,10 +38,10 @@ def training_examples(
     vision vector, or None to leave the prefix out.
     without_demonstrations: share of examples that show none. With demonstrations at hand the answer is mostly among
     them, and a mapper could get by with making equal images equal; alone, it has to speak the LLM's language.
-    prefix_tokens: positions that an image takes. context: positions that the LLM reads; the least relevant
-    demonstrations that don't fit are left out.
+    prefix_tokens: positions that an image takes. context: positions that the LLM reads; what doesn't fit is left out as
+    in linking: the least relevant demonstrations, then the ends of the text.
     The target is the name's token ids, as in the trie, and EOS.
-    Raises: DataError if there is nothing to learn from.
+    Raises: DataError if there is nothing to learn from; RequestError if a question doesn't fit without any text either.
     """
     if solved.is_empty():
         raise DataError("no linkable mention to train on: every mention of the split is NIL or was rejected")
@@ -54,11 +55,12 @@ def training_examples(
         # Only the length of the prefixes counts here: the mapper fills them in at each step.
         *prefixes, asked = [None if image is None else (0,) * prefix_tokens for image in images]
         shown = [book.segment(place, prefix) for place, prefix in zip(rows, prefixes, strict=True)]
-        query = query_segment(row["text"], row["mention"], asked, encode)
-        prompt = build_prompt(shown, query, context - len(target))
+        mention, room = Mention(row["mention"], row["start"]), context - len(target)
+        query = query_segment(row["text"], mention, asked, encode, room)
+        prompt = build_prompt(shown, query, room)
         kept = [*reversed(images[: len(prompt) - 1]), images[-1]]
         segments = [ExampleSegment(segment.token_ids, image) for segment, image in zip(prompt, kept, strict=True)]
-        examples.append(Example(tuple(segments), target))
+        examples.append(Example(tuple(segments), target, windowed=query.kept_characters is not None))
     return examples
 
 

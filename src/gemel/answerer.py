@@ -1,0 +1,166 @@
+"""From a query to the entities that answer it: prompt, soft tokens, search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gemel.core.errors import ShapeError
+from gemel.core.schema import Candidate, Mention
+from gemel.core.settings import TOKENS_AT_ONCE, LinkerSettings
+from gemel.entities.catalog import Catalog
+from gemel.entities.choices import Choices
+from gemel.entities.subset import TrieSubset
+from gemel.entities.trie import PackedTrie
+from gemel.features.tower import Vectors
+from gemel.llm.backbone import FrozenLLM
+from gemel.llm.search import BeamSearch, Hypotheses
+from gemel.llm.segments import Prompt, Segment
+from gemel.mapper.mapper import LinearMapper
+from gemel.tasks.linking.demonstrations import DemonstrationBook
+from gemel.tasks.linking.prompt import Prefix, Segments, build_prompt, query_segment
+
+Sight = Literal["image", "caption", "nothing"]
+
+
+@dataclass(frozen=True)
+class Query:
+    """One mention, ready to link.
+
+    vector: its image's vision vector (vision_dim,), or None. caption: a gold caption, for the upper bound.
+    demonstrations: rows of the book, the most relevant first. among: the names to choose among; None: all.
+    """
+
+    mention: Mention
+    text: str
+    demonstrations: tuple[int, ...]
+    vector: Vectors | None = None
+    caption: str | None = None
+    among: TrieSubset | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The candidates for one query, best first.
+
+    left_out: how many demonstrations, the least relevant ones, the LLM's context had no room for. kept_characters: how
+    many of the text it had room for; None where it had room for all.
+    """
+
+    candidates: tuple[Candidate, ...]
+    left_out: int = 0
+    kept_characters: int | None = None
+
+
+class Answerer:
+    """Answers queries: prompt, soft tokens, search."""
+
+    def __init__(
+        self,
+        llm: FrozenLLM,
+        mapper: LinearMapper,
+        catalog: Catalog,
+        trie: PackedTrie,
+        book: DemonstrationBook,
+        vectors: Mapping[str, Vectors],
+        settings: LinkerSettings,
+        tokens_at_once: int = TOKENS_AT_ONCE,
+    ) -> None:
+        """vectors: image SHA-256 -> vision vector, for the images of the book. tokens_at_once: see RuntimeSettings.
+
+        Raises: ShapeError if the trie's longest name leaves no room for a prompt in the LLM's context.
+        """
+        self._llm, self._mapper, self._catalog = llm, mapper.to(llm.model.device), catalog
+        self._book, self._vectors, self._settings = book, vectors, settings
+        self.choices = Choices(catalog, trie)
+        self._search = BeamSearch(
+            llm.model,
+            trie,
+            eos_token_id=llm.eos_token_id,
+            num_beams=settings.num_beams,
+            tokens_at_once=tokens_at_once,
+        )
+        bos = llm.leading_ids(settings.backbone.llm.leading_bos)
+        self._leading = (Segment(bos),) if bos else ()
+        # The last token of a name is never read.
+        self._room = llm.context - len(bos) - (trie.depth - 1)
+        if self._room < 1:
+            raise ShapeError(
+                f"names of up to {trie.depth - 1} tokens leave no room for a prompt in the LLM's {llm.context} "
+                "positions; shorten the longest names of the catalog, or choose another LLM"
+            )
+
+    def answer(self, queries: Sequence[Query], sight: Sight = "image", results: int | None = None) -> list[Answer]:
+        """Answer each query. Those with the same demonstrations have them read once.
+
+        sight: what stands before each segment: soft tokens of its image, its gold caption, or nothing. results:
+        candidates that are wanted, at most num_beams, which is the default.
+        Raises: RequestError if the question for a mention doesn't fit the LLM, even without any text.
+        """
+        with torch.inference_mode():
+            soft = self._soft_tokens(queries) if sight == "image" else {}
+        segments = [self._segments(query, sight, soft) for query in queries]
+        found = self._search.find(
+            self._prompts(queries, segments), among=[query.among for query in queries], results=results
+        )
+        return [
+            Answer(self._candidates(hypotheses), len(query.demonstrations) + 1 - len(parts), parts[-1].kept_characters)
+            for hypotheses, query, parts in zip(found, queries, segments, strict=True)
+        ]
+
+    def _prompts(self, queries: Sequence[Query], segments: Sequence[Segments]) -> list[Prompt]:
+        """Prompts that hold one and the same context where the same demonstrations are shown."""
+        contexts: dict[tuple[object, ...], tuple[Segment, ...]] = {}
+        prompts = []
+        for query, (*shown, asked) in zip(queries, segments, strict=True):
+            context = contexts.setdefault((query.demonstrations, len(shown)), (*self._leading, *shown))
+            prompts.append(Prompt((asked,), context))
+        return prompts
+
+    def _segments(self, query: Query, sight: Sight, soft: Mapping[object, Tensor]) -> Segments:
+        rows = query.demonstrations
+        shown = [
+            self._book.segment(row, self._prefix(sight, self._book.images[row], self._book.captions[row], soft))
+            for row in rows
+        ]
+        image = None if query.vector is None else id(query.vector)
+        prefix = self._prefix(sight, image, query.caption, soft)
+        asked = query_segment(query.text, query.mention, prefix, self._llm.encode, self._room)
+        return build_prompt(shown, asked, self._room)
+
+    def _prefix(self, sight: Sight, image: object, caption: str | None, soft: Mapping[object, Tensor]) -> Prefix:
+        if sight == "caption":
+            return None if caption is None else tuple(self._llm.encode(f" {caption}"))
+        return soft.get(image)
+
+    def _soft_tokens(self, queries: Sequence[Query]) -> dict[object, Tensor]:
+        """Soft tokens of every image in sight, by image SHA-256 or by the id of a query's vector.
+
+        The key None stands for a missing image; without an entry its prefix is left out.
+        """
+        wanted: dict[object, Vectors] = {}
+        for query in queries:
+            if query.vector is not None:
+                wanted[id(query.vector)] = query.vector
+            for sha256 in (self._book.images[row] for row in query.demonstrations):
+                if sha256 is not None:
+                    wanted[sha256] = self._vectors[sha256]
+        if self._settings.missing_image == "zero_vector":
+            wanted[None] = np.zeros(self._mapper.vision_dim, dtype=np.float32)
+        if not wanted:
+            return {}
+        images = torch.from_numpy(np.stack(list(wanted.values()))).to(self._llm.model.device)
+        return dict(zip(wanted, self._mapper(images), strict=True))
+
+    def _candidates(self, hypotheses: Hypotheses) -> tuple[Candidate, ...]:
+        shares = torch.tensor(hypotheses.scores, dtype=torch.float64).softmax(0).tolist()
+        entities = [self._catalog.at(index) for index in hypotheses.name_indices]
+        return tuple(
+            Candidate(entity.entity_id, entity.name, score, share)
+            for entity, score, share in zip(entities, hypotheses.scores, shares, strict=True)
+        )
