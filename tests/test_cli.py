@@ -56,6 +56,21 @@ def test_one_post_is_linked_and_shown(tiny_release: Path, posts: Path) -> None:
     assert result.stdout.count(" Q") == 3
 
 
+def test_one_post_may_be_restricted(tiny_release: Path) -> None:
+    options = ("--text", "The Jaguar slept", "--mention", "Jaguar", "--release", tiny_release)
+    assert run("link", *options, "--candidate", "Q308", "--candidate", "Q925").stdout.count(" Q") == 2
+    assert run("link", *options, "--type", "planet").stdout.count(" Q") == 1
+    assert run("link", *options, "--top", 2).stdout.count(" Q") == 2
+
+
+def test_mentions_of_a_file_that_state_a_choice_keep_it(tiny_release: Path, tmp_path: Path) -> None:
+    mentions = ["Jaguar", {"mention": "Jaguar", "candidates": ["Q3783"]}]
+    (tmp_path / "posts.jsonl").write_text(json.dumps({"text": "The Jaguar slept", "mentions": mentions}))
+    options = ("--type", "planet", "--release", tiny_release, "--out", tmp_path / "links.parquet")
+    assert run("link", tmp_path / "posts.jsonl", *options).exit_code == 0
+    assert pl.read_parquet(tmp_path / "links.parquet")["entity_id"].to_list() == ["Q308", "Q3783"]
+
+
 def test_notice_goes_to_stderr_once(tiny_release: Path) -> None:
     options = ("--text", "The Jaguar slept", "--mention", "Jaguar", "--release", tiny_release)
     result = run("link", *options)

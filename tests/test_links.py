@@ -43,15 +43,41 @@ def test_row_says_what_was_linked_and_how() -> None:
     assert (row["image"], row["notes"], row["error"]) == ("read", ["a note"], None)
 
 
-def test_requests_keep_their_order_with_refused_ones_between(linker: Linker) -> None:
+def test_each_request_has_its_place_and_its_rows(linker: Linker) -> None:
     requests = [post("a", "Jaguar"), REFUSED, post("b", "Jaguar", "Amazon")]
-    rows = list(link_rows(linker, requests))
-    assert [[row["post_id"] for row in some] for some in rows] == [["a"], ["line 2"], ["b", "b"]]
+    rows = dict(link_rows(linker, requests))
+    assert {place: [row["post_id"] for row in some] for place, some in rows.items()} == {
+        0: ["a"],
+        1: ["line 2"],
+        2: ["b", "b"],
+    }
     assert [row["mention"] for row in rows[2]] == ["Jaguar", "Amazon"]
 
 
+def test_posts_with_equal_mentions_are_linked_together(linker: Linker, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+    link = Linker.link
+
+    def watch(self: Linker, posts: list[Post], results: int | None = None) -> list[Link]:
+        seen.append([post.mentions[0].text for post in posts])
+        return link(self, posts, results)
+
+    monkeypatch.setattr(Linker, "link", watch)
+    requests = [post(str(number), "Jaguar" if number % 2 else "Amazon") for number in range(6)]
+    rows = dict(link_rows(linker, requests, at_once=3))
+    assert seen == [["Amazon"] * 3, ["Jaguar"] * 3]
+    assert [rows[place][0]["post_id"] for place in range(6)] == [str(number) for number in range(6)]
+
+
+def test_fewer_candidates_are_the_first_of_all(linker: Linker) -> None:
+    ((_, (every,)),) = link_rows(linker, [post("a", "Jaguar")])
+    ((_, (two,)),) = link_rows(linker, [post("a", "Jaguar")], results=2)
+    assert [row["entity_id"] for row in two["runners_up"]] == [every["runners_up"][0]["entity_id"]]
+    assert (two["entity_id"], two["score"]) == (every["entity_id"], pytest.approx(every["score"], abs=1e-5))
+
+
 def test_refused_request_has_its_reason_and_nothing_else(linker: Linker) -> None:
-    (((row),),) = link_rows(linker, [REFUSED])
+    ((_, (row,)),) = link_rows(linker, [REFUSED])
     assert row["error"] == REFUSED.reason
     assert {key for key, value in row.items() if value is not None} == {"post_id", "error"}
 
@@ -59,13 +85,14 @@ def test_refused_request_has_its_reason_and_nothing_else(linker: Linker) -> None
 @pytest.mark.parametrize("at_once", [1, 2, 3])
 def test_rows_do_not_depend_on_how_many_are_linked_at_once(linker: Linker, at_once: int) -> None:
     requests = [post("a", "Jaguar"), REFUSED, post("b", "Amazon"), post("c", "Mercury")]
-    rows = [row for some in link_rows(linker, requests, at_once) for row in some]
-    assert [row["post_id"] for row in rows] == ["a", "line 2", "b", "c"]
+    rows = dict(link_rows(linker, requests, at_once=at_once))
+    assert [rows[place][0]["post_id"] for place in range(4)] == ["a", "line 2", "b", "c"]
 
 
 def test_post_that_can_not_be_linked_does_not_take_the_others_with_it(linker: Linker) -> None:
     requests = [post("a", "Jaguar"), TOO_LONG, post("b", "Amazon"), Post(" ", (Mention("x"),), post_id="empty")]
-    rows = [row for some in link_rows(linker, requests) for row in some]
+    found = dict(link_rows(linker, requests))
+    rows = [row for place in range(4) for row in found[place]]
     assert [row["post_id"] for row in rows] == ["a", "long", "b", "empty"]
     assert "shorten the mention, or use an LLM with a longer context" in rows[1]["error"]
     assert "its text is empty" in rows[3]["error"]

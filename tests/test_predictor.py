@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import re
 import shutil
 import warnings
@@ -154,6 +155,55 @@ def test_mention_beyond_the_llms_positions_is_refused(linker: Linker) -> None:
     words = r"the mention 'Jaguar.*': the question for it, without any text, takes 2\d\d\d positions"
     with pytest.raises(RequestError, match=words):
         linker.link([post("Jaguar" * 350)])
+
+
+def among(*candidates: str, entity_type: str = "") -> Post:
+    return Post(TEXT, (Mention("Jaguar", candidates=candidates, entity_type=entity_type),), post_id="p1")
+
+
+def test_candidates_may_be_restricted_to_a_list(linker: Linker) -> None:
+    (link,) = linker.link([among("Q925", "Q35694")])
+    assert {candidate.entity_id for candidate in link.candidates} == {"Q925", "Q35694"}
+    assert sum(candidate.probability for candidate in link.candidates) == pytest.approx(1.0)
+
+
+def test_candidates_may_be_restricted_to_a_type(linker: Linker) -> None:
+    (link,) = linker.link([among(entity_type="planet")])
+    assert [candidate.entity_id for candidate in link.candidates] == ["Q308"]
+
+
+def test_restricted_and_free_mentions_ride_together(linker: Linker) -> None:
+    posts = [among("Q925"), post(), among("Q308", "Q925", entity_type="planet"), post()]
+    found = [[candidate.entity_id for candidate in link.candidates] for link in linker.link(posts)]
+    free = [candidate.entity_id for candidate in linker.link([post()])[0].candidates]
+    assert found == [["Q925"], free, ["Q308"], free]
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (among("Q1"), "post 'p1': can't restrict the choice: no entity 'Q1' in the catalog of 5 entities"),
+        (among(entity_type="god"), "no entity of type 'god'; the most common types: 'animal'"),
+        (among("Q925", entity_type="planet"), "none of the 1 candidates is of type 'planet'"),
+    ],
+)
+def test_choice_that_leaves_nothing_is_refused(linker: Linker, bad: Post, words: str) -> None:
+    with pytest.raises(RequestError, match=words):
+        linker.link([post(), bad])
+
+
+def test_fewer_results_are_the_first_of_all(linker: Linker, picture: Path) -> None:
+    (every,), (two,) = (linker.link([post(image=picture)], results) for results in (None, 2))
+    assert [each.entity_id for each in two.candidates] == [each.entity_id for each in every.candidates[:2]]
+    assert sum(each.probability for each in two.candidates) == pytest.approx(1.0)
+
+
+def test_score_is_the_mean_over_the_name_and_its_end_and_probability_its_share(linker: Linker) -> None:
+    (link,) = linker.link([post()])
+    powers = [math.exp(candidate.score) for candidate in link.candidates]
+    shares = [power / sum(powers) for power in powers]
+    assert [candidate.probability for candidate in link.candidates] == pytest.approx(shares)
+    assert all(candidate.score < 0 for candidate in link.candidates)
 
 
 def test_every_mention_of_a_post_is_linked_in_order(linker: Linker) -> None:

@@ -14,6 +14,7 @@ from gemel.core.errors import ArtifactError, ImageError, RequestError
 from gemel.core.images import read_image
 from gemel.core.schema import Link, Mention, Post
 from gemel.core.settings import TOKENS_AT_ONCE, BackboneSettings
+from gemel.entities.subset import TrieSubset
 from gemel.features.encoder import VisionEncoder, load_encoder
 from gemel.features.tower import Vectors
 from gemel.llm.backbone import FrozenLLM, load_llm
@@ -96,12 +97,17 @@ class Linker:
             for post, (vector, status) in zip(some, sights, strict=True):
                 for mention in post.mentions:
                     rows = self._choose(mention.text, post.text)
-                    among = self._answerer.choices.among(mention.candidates, mention.entity_type)
-                    queries.append(Query(mention, post.text, rows, vector, among=among))
+                    queries.append(Query(mention, post.text, rows, vector, among=self._among(post, mention)))
                     heads.append((post, mention, status))
             answers = self._answerer.answer(queries, results=results)
             for (post, mention, status), answer in zip(heads, answers, strict=True):
                 yield Link(post.post_id, mention, answer.candidates, status, _notes(post, mention, answer))
+
+    def _among(self, post: Post, mention: Mention) -> TrieSubset | None:
+        try:
+            return self._answerer.choices.among(mention.candidates, mention.entity_type)
+        except RequestError as error:
+            raise RequestError(f"{_title(post)}: {error}") from None
 
     def _read_images(self, posts: Sequence[Post]) -> list[tuple[Vectors | None, str]]:
         """The vector of each post's image and how reading it went."""
@@ -139,7 +145,7 @@ def check_post(post: Post) -> None:
 
     Raises: RequestError, naming the post, if it has no text, no mention, an empty mention, or broken Unicode.
     """
-    name = f"post {post.post_id!r}" if post.post_id else "the post"
+    name = _title(post)
     if not post.text.strip():
         raise RequestError(f"{name}: its text is empty; give the sentence that the mention stands in")
     if not post.mentions:
@@ -150,6 +156,10 @@ def check_post(post: Post) -> None:
         "".join([post.text, *(mention.text for mention in post.mentions)]).encode()
     except UnicodeEncodeError:
         raise RequestError(f"{name}: holds a lone surrogate, which is no character; repair the encoding") from None
+
+
+def _title(post: Post) -> str:
+    return f"post {post.post_id!r}" if post.post_id else "the post"
 
 
 def _notes(post: Post, mention: Mention, answer: Answer) -> tuple[str, ...]:

@@ -33,6 +33,26 @@ def test_mention_may_be_an_object(tmp_path: Path) -> None:
     assert post.mentions == (Mention("Jaguar", 4, 10, "Q35694"), Mention("slept"))
 
 
+def test_mention_may_state_what_it_is_chosen_among(tmp_path: Path) -> None:
+    row = ROW | {"mentions": [{"mention": "Jaguar", "candidates": ["Q35694", "Q30055"], "type": "animal"}]}
+    (post,) = read_requests(write(tmp_path, row))
+    assert isinstance(post, Post)
+    assert post.mentions == (Mention("Jaguar", candidates=("Q35694", "Q30055"), entity_type="animal"),)
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        ({"candidates": "Q1"}, "candidates: expected a list of entity ids, found 'Q1'"),
+        ({"candidates": [1]}, r"candidates: expected a list of entity ids, found \[1\]"),
+        ({"type": 3}, "type: expected the type of the entities to choose among, found 3"),
+    ],
+)
+def test_choice_of_another_form_is_refused(stated: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=words):
+        parse_request(ROW | {"mentions": [{"mention": "Jaguar"} | stated]}, "p1", tmp_path)
+
+
 def test_image_and_id_are_optional(tmp_path: Path) -> None:
     (post,) = read_requests(write(tmp_path, {"text": "The Jaguar slept", "mentions": ["Jaguar"]}))
     assert post == Post("The Jaguar slept", (Mention("Jaguar"),), None, "line 1")

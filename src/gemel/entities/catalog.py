@@ -149,20 +149,17 @@ class Catalog:
 
         Raises: DataError if the catalog doesn't have it.
         """
+        return self.at(self.index(entity_id))
+
+    def index(self, entity_id: str) -> int:
+        """The index of the name of the entity with this id.
+
+        Raises: DataError if the catalog doesn't have it.
+        """
         index = self._index_of_id.get(entity_id)
         if index is None:
             raise DataError(f"no entity {entity_id!r} in the catalog of {len(self)} entities")
-        return self.at(index)
-
-    def index(self, entity_id: str) -> int:
-        """The index of an entity's name.
-
-        Raises: DataError if the catalog has no such entity.
-        """
-        try:
-            return self._index_of_id[entity_id]
-        except KeyError:
-            raise DataError(f"no entity {entity_id!r} among the {len(self)} of the catalog") from None
+        return index
 
     def of_type(self, entity_type: str) -> npt.NDArray[np.int64]:
         """The indices of the names of all entities of a type, (names,).
