@@ -85,7 +85,7 @@ def rank(scores: Scores, entities: Rows, count: int) -> Rows:
     """
     kept = np.arange(len(scores))
     if count < len(scores):
-        threshold = np.partition(scores, -count)[-count]
+        threshold = _threshold(scores, count)
         above, ties = np.flatnonzero(scores > threshold), np.flatnonzero(scores == threshold)
         kept = np.concatenate((above, _first_ties(ties, entities, count - len(above))))
     score, entity = scores[kept], entities[kept]
@@ -95,6 +95,16 @@ def rank(scores: Scores, entities: Rows, count: int) -> Rows:
     repeats = np.empty(len(kept), dtype=np.int64)
     repeats[by_entity] = np.arange(len(kept)) - np.repeat(starts, np.diff(np.append(starts, len(kept))))
     return kept[np.lexsort((kept, repeats, -score))][:count]
+
+
+def _threshold(scores: Scores, count: int) -> np.float32:
+    """The count-th best score."""
+    lowest: np.float32 = scores.min()
+    # Most strings share no word with a BM25 query, and a partition is slow where most scores are equal.
+    if np.count_nonzero(scores > lowest) < count:
+        return lowest
+    best: np.float32 = np.partition(scores, -count)[-count]
+    return best
 
 
 def _first_ties(ties: Rows, entities: Rows, count: int) -> Rows:
