@@ -21,7 +21,9 @@ def alone(part: Callable[P, Result], *arguments: P.args, **named: P.kwargs) -> R
 
 def peak_bytes() -> int:
     """The most memory that this process has had, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    # Not `ru_maxrss`, which a child inherits from its parent.
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
 
 
 def resident_bytes() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -30,11 +30,9 @@ IMAGES_AT_ONCE = 32
 class Linker:
     """Links the mentions of posts. Make one with `Linker.load`."""
 
-    def __init__(
-        self, answerer: Answerer, choose: Callable[[str, str], tuple[int, ...]], encoder: VisionEncoder
-    ) -> None:
-        """choose: mention, text -> rows of the answerer's book."""
-        self._answerer, self._choose, self._encoder = answerer, choose, encoder
+    def __init__(self, answerer: Answerer, chooser: Chooser, encoder: VisionEncoder) -> None:
+        """chooser: its corpus is the answerer's book."""
+        self._answerer, self._chooser, self._encoder = answerer, chooser, encoder
 
     @classmethod
     def load(
@@ -69,7 +67,7 @@ class Linker:
             settings=settings,
             tokens_at_once=tokens_at_once,
         )
-        return cls(answerer, Chooser(corpus, scorer, chosen.count).choose, encoder)
+        return cls(answerer, Chooser(corpus, scorer, chosen.count), encoder)
 
     def link(self, posts: Sequence[Post], results: int | None = None) -> list[Link]:
         """Link every mention of some posts, in order.
@@ -88,20 +86,25 @@ class Linker:
         """Link posts as they come, a batch at a time; equal mentions of a batch have their demonstrations read once."""
         coming = iter(posts)
         while some := tuple(islice(coming, posts_at_once)):
-            for post in some:
-                check_post(post)
-            # Pictures are decoded a few at a time: a hundred large ones would take gigabytes.
-            parts = (some[start : start + IMAGES_AT_ONCE] for start in range(0, len(some), IMAGES_AT_ONCE))
-            sights = [sight for part in parts for sight in self._read_images(part)]
-            queries, heads = [], []
-            for post, (vector, status) in zip(some, sights, strict=True):
-                for mention in post.mentions:
-                    rows = self._choose(mention.text, post.text)
-                    queries.append(Query(mention, post.text, rows, vector, among=self._among(post, mention)))
-                    heads.append((post, mention, status))
-            answers = self._answerer.answer(queries, results=results)
-            for (post, mention, status), answer in zip(heads, answers, strict=True):
-                yield Link(post.post_id, mention, answer.candidates, status, _notes(post, mention, answer))
+            yield from self._link_some(some, results)
+
+    def _link_some(self, posts: Sequence[Post], results: int | None) -> Iterator[Link]:
+        for post in posts:
+            check_post(post)
+        # Pictures are decoded a few at a time: a hundred large ones would take gigabytes.
+        parts = (posts[start : start + IMAGES_AT_ONCE] for start in range(0, len(posts), IMAGES_AT_ONCE))
+        sights = [sight for part in parts for sight in self._read_images(part)]
+        asked = [
+            (post, mention, *sight) for post, sight in zip(posts, sights, strict=True) for mention in post.mentions
+        ]
+        chosen = self._chooser.choose_all([mention.text for _, mention, *_ in asked], [post.text for post, *_ in asked])
+        queries = [
+            Query(mention, post.text, rows, vector, among=self._among(post, mention))
+            for (post, mention, vector, _), rows in zip(asked, chosen, strict=True)
+        ]
+        answers = self._answerer.answer(queries, results=results)
+        for (post, mention, _, status), answer in zip(asked, answers, strict=True):
+            yield Link(post.post_id, mention, answer.candidates, status, _notes(post, mention, answer))
 
     def _among(self, post: Post, mention: Mention) -> TrieSubset | None:
         try:

@@ -1,24 +1,29 @@
 """The choice of demonstrations, compared with a naive reference."""
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gemel.retrieval.bm25 import Bm25Scorer
 from gemel.retrieval.choice import Chooser, Corpus, rank
-from gemel.retrieval.scorers import Scores
+from gemel.retrieval.hits import Hits
 
 
 class FixedScorer:
-    """The same scores for every query; counts how often it is asked."""
+    """The same scores for every query; keeps the queries that it is asked."""
 
     def __init__(self, scores: list[float]) -> None:
-        self._scores, self.asked = np.array(scores, dtype=np.float32), 0
+        self._scores = np.array(scores, dtype=np.float32)
+        self.asked: list[str] = []
 
-    def scores(self, query: str) -> Scores:  # noqa: ARG002
-        self.asked += 1
-        return self._scores
+    def best(self, queries: Sequence[str], count: int) -> Iterator[Hits]:  # noqa: ARG002
+        for query in queries:
+            self.asked.append(query)
+            yield Hits(np.arange(len(self._scores)), self._scores)
 
 
 def make_corpus(entities: list[str], mentions: list[str] | None = None) -> Corpus:
@@ -93,7 +98,61 @@ def test_ranking_of_a_mention_is_remembered() -> None:
     scorer = FixedScorer([1, 2])
     chooser = Chooser(make_corpus(["a", "b"]), scorer, 2)
     assert chooser.choose("Jaguar", "one") == chooser.choose("Jaguar", "two")
-    assert scorer.asked == 1
+    assert scorer.asked == ["Jaguar"]
+
+
+def test_the_ranking_asked_for_longest_ago_is_forgotten() -> None:
+    scorer = FixedScorer([1, 2])
+    chooser = Chooser(make_corpus(["a", "b"]), scorer, 2, remembered=2)
+    for mention in ["Jaguar", "Mercury", "Jaguar", "Amazon", "Jaguar", "Mercury"]:
+        chooser.choose(mention, "text")
+    assert scorer.asked == ["Jaguar", "Mercury", "Amazon", "Mercury"]
+
+
+def test_batch_larger_than_the_memory_is_chosen_whole() -> None:
+    scorer = FixedScorer([1, 2])
+    chooser = Chooser(make_corpus(["a", "b"]), scorer, 1, remembered=1)
+    assert chooser.choose_all(["Jaguar", "Mercury", "Jaguar"], ["text"] * 3) == [(1,), (1,), (1,)]
+    assert sorted(scorer.asked) == ["Jaguar", "Mercury"]
+
+
+def test_batch_of_none_gives_none() -> None:
+    assert Chooser(make_corpus(["a"]), FixedScorer([1]), 1).choose_all([], []) == []
+
+
+def test_corpus_of_one_row_without_it_gives_none() -> None:
+    assert choose([1], ["a"], 2, text="text 0") == ()
+
+
+def test_count_larger_than_the_corpus_leaves_the_same_post_out() -> None:
+    assert choose([3, 2, 1], ["a", "b", "c"], 16, text="text 1") == (0, 2)
+
+
+WORDS = st.lists(st.sampled_from(["Ada", "Boris", "Clara", "ada", "River"]), max_size=3).map(" ".join)
+POSTS = st.lists(st.tuples(WORDS, st.sampled_from(["s", "t"]), st.sampled_from("abc")), min_size=1, max_size=60)
+
+
+@settings(max_examples=100, deadline=None)
+@given(posts=POSTS, count=st.integers(0, 12))
+def test_batch_and_single_choice_are_equal(posts: list[tuple[str, str, str]], count: int) -> None:
+    mentions, texts, entities = (list(column) for column in zip(*posts, strict=True))
+    corpus = Corpus(mentions, texts, entities)
+    asked, asked_in = [*mentions, "Ada", "unknown"], [*texts, "another", "t"]
+    together = Chooser(corpus, Bm25Scorer(mentions), count).choose_all(asked, asked_in)
+    pairs = zip(asked, asked_in, strict=True)
+    assert together == [Chooser(corpus, Bm25Scorer(mentions), count).choose(*pair) for pair in pairs]
+
+
+@settings(max_examples=100, deadline=None)
+@given(posts=POSTS, count=st.integers(1, 12))
+def test_choice_by_bm25_equals_the_reference(posts: list[tuple[str, str, str]], count: int) -> None:
+    mentions, texts, entities = (list(column) for column in zip(*posts, strict=True))
+    scorer = Bm25Scorer(mentions)
+    chosen = Chooser(Corpus(mentions, texts, entities), scorer, count).choose_all(mentions, texts)
+    for mention, text, rows in zip(mentions, texts, chosen, strict=True):
+        (every,) = scorer.best([mention], len(mentions))
+        order = reference_rank(every.scores.tolist(), entities)
+        assert list(rows) == [row for row in order if (mentions[row], texts[row]) != (mention, text)][:count]
 
 
 ROWS = st.lists(
@@ -119,4 +178,12 @@ def test_rank_of_a_few_equals_the_head_of_the_whole(seed: int) -> None:
     entities: npt.NDArray[np.int64] = rng.integers(0, 8, 60)
     whole = rank(scores, entities, 60)
     for count in range(1, 60):
+        np.testing.assert_array_equal(rank(scores, entities, count), whole[:count])
+
+
+def test_rank_of_many_ties_of_one_entity_equals_the_head_of_the_whole() -> None:
+    scores = np.array([1] * 5 + [0] * 500, dtype=np.float32)
+    entities: npt.NDArray[np.int64] = np.array([0] * 400 + [1, 2] * 50 + [3] * 5)
+    whole = rank(scores, entities, 505)
+    for count in range(1, 30):
         np.testing.assert_array_equal(rank(scores, entities, count), whole[:count])

@@ -65,7 +65,7 @@ def chosen_path(folder: Path, method: str) -> Path:
 def choose_for_all(mentions: pl.DataFrame, solved: pl.DataFrame, scorer: Scorer, count: int) -> pl.DataFrame:
     """Choose demonstrations for every mention, in table order: mention_id, rows."""
     chooser = Chooser(corpus_of(solved), scorer, count)
-    rows = [chooser.choose(mention, text) for mention, text in mentions.select("mention", "text").iter_rows()]
+    rows = chooser.choose_all(mentions["mention"].to_list(), mentions["text"].to_list())
     return pl.DataFrame(
         {"mention_id": mentions["mention_id"], "rows": rows},
         schema={"mention_id": pl.String, "rows": pl.List(pl.Int32)},
