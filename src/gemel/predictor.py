@@ -48,7 +48,7 @@ class Linker:
         bundle = read_bundle(Path(path))
         settings = dataclasses.replace(bundle.settings, backbone=rooted(bundle.settings.backbone, Path(root)))
         names = settings.backbone.llm
-        llm = load_llm(names.model, names.revision, dtype=names.dtype, device=device)
+        llm = load_llm(names.model, names.revision, dtype=names.dtype, device=device, weights=names.weights)
         _check_tokenizer(Path(path), bundle, llm)
         if settings.backbone.notice:
             warnings.warn(settings.backbone.notice, stacklevel=2)

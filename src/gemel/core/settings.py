@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Method = Literal["random", "bm25", "dense"]
+Weights = Literal["full", "8bit", "4bit"]
 MissingImage = Literal["leave_out", "zero_vector"]
 MOST_DECODERS = 8
 TOKENS_AT_ONCE = 16_384
@@ -14,12 +15,16 @@ TOKENS_AT_ONCE = 16_384
 
 @dataclass(frozen=True)
 class LLMSettings:
-    """The frozen LLM: folder or hub id, pinned revision, dtype, and whether a prompt starts with BOS."""
+    """The frozen LLM: folder or hub id, pinned revision, dtype, and whether a prompt starts with BOS.
+
+    weights: "8bit" or "4bit" to quantize those of the linear layers on loading, by bitsandbytes.
+    """
 
     model: str
     revision: str | None = None
     dtype: str = "float32"
     leading_bos: bool = False
+    weights: Weights = "full"
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from gemel.core.errors import BackboneError
+from gemel.core.settings import Weights
 from gemel.llm.tokens import load_tokenizer, loading_advice
 
 
@@ -69,20 +72,41 @@ def context_limit(model: PreTrainedModel) -> int:
     return int(model.config.get_text_config().max_position_embeddings)
 
 
-def load_llm(name: str, revision: str | None = None, *, dtype: str = "float32", device: str = "cpu") -> FrozenLLM:
+def load_llm(
+    name: str,
+    revision: str | None = None,
+    *,
+    dtype: str = "float32",
+    device: str = "cpu",
+    weights: Weights = "full",
+) -> FrozenLLM:
     """Load a frozen LLM from a local folder or a hub id, safetensors only.
 
-    dtype: a torch dtype by name. device: a torch device.
-    Raises: BackboneError if it can't be had, saying what to do.
+    dtype: a torch dtype by name. device: a torch device. weights: see LLMSettings.
+    Raises: BackboneError if it or the library that quantizes can't be had, saying what to do.
     """
     tokenizer = load_tokenizer(name, revision)
+    options: dict[str, Any] = {} if weights == "full" else _quantized(weights, getattr(torch, dtype), device)
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            name, revision=revision, dtype=getattr(torch, dtype), use_safetensors=True
+            name, revision=revision, dtype=getattr(torch, dtype), use_safetensors=True, **options
         )
     except (OSError, SafetensorError, ValueError) as error:
         raise BackboneError(loading_advice(name, error)) from error
     model.requires_grad_(False)
     model.train(False)
-    nn.Module.to(model, device)
+    if weights == "full":
+        nn.Module.to(model, device)
     return FrozenLLM(model, tokenizer)
+
+
+def _quantized(weights: Weights, dtype: torch.dtype, device: str) -> dict[str, Any]:
+    """How transformers is told to quantize on loading."""
+    if not all(find_spec(library) for library in ("bitsandbytes", "accelerate")):
+        raise BackboneError(
+            f"backbone.llm.weights: {weights} needs bitsandbytes and accelerate, which are not installed; run "
+            "`pip install 'gemel[quantized]'`, or set weights: full"
+        )
+    bits = {"load_in_8bit": True} if weights == "8bit" else {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}
+    config = BitsAndBytesConfig(**bits, bnb_4bit_compute_dtype=dtype)
+    return {"quantization_config": config, "device_map": {"": device}}

@@ -80,7 +80,7 @@ def _answerers(seeds: list[int], num_beams: int) -> Mapping[int, Answerer]:
     missing_image = load_section("mapper", MapperSettings).missing_image
     runtime = load_section("runtime", RuntimeSettings)
     names = backbone.llm
-    llm = load_llm(names.model, names.revision, dtype=names.dtype, device=runtime.torch_device)
+    llm = load_llm(names.model, names.revision, dtype=names.dtype, device=runtime.torch_device, weights=names.weights)
     trie_facts = read_manifest(ENTITY_TRIE, "entity_trie")
     expect_fact(ENTITY_TRIE, trie_facts, "tokenizer", tokenizer_fingerprint(llm.tokenizer), "entity_trie")
     catalog = Catalog.read(POSTS / "entities.parquet")

@@ -28,14 +28,14 @@ from gemel.tasks.linking.targets import training_examples
 def main() -> None:
     """Train one mapper for each seed; each is kept with its curves, and the best on dev is named."""
     settings = load_section("mapper", MapperSettings)
-    llm_settings = load_section("backbone", BackboneSettings).llm
+    names = load_section("backbone", BackboneSettings).llm
     method = load_section("demonstrations", DemonstrationSettings).method
     device = load_section("runtime", RuntimeSettings).torch_device
-    llm = load_llm(llm_settings.model, llm_settings.revision, dtype=llm_settings.dtype, device=device)
+    llm = load_llm(names.model, names.revision, dtype=names.dtype, device=device, weights=names.weights)
     encoder = read_manifest(IMAGE_FEATURES, "image_features")
-    train, dev = _examples(settings, llm, method, llm_settings.leading_bos)
-    run = _fingerprint(settings, llm_settings, method)
-    facts = {"encoder": encoder["encoder"], "llm": asdict(llm_settings), "train": len(train), "dev": len(dev)}
+    train, dev = _examples(settings, llm, method, names.leading_bos)
+    run = _fingerprint(settings, names, method)
+    facts = {"encoder": encoder["encoder"], "llm": asdict(names), "train": len(train), "dev": len(dev)}
     facts["windowed_texts"] = sum(example.windowed for example in (*train, *dev))
     with new_artifact(MAPPER, "mapper", facts) as draft:
         summary = {}
@@ -50,7 +50,7 @@ def main() -> None:
                 dev,
                 settings.course,
                 seed=seed,
-                leading_bos=llm_settings.leading_bos,
+                leading_bos=names.leading_bos,
                 progress=progress,
             )
             _keep(result, draft / f"seed-{seed}", progress)
