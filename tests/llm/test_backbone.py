@@ -33,7 +33,5 @@ def test_quantized_weights_without_their_library_are_refused(
     tiny_backbones: BackboneSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backbone, "find_spec", lambda _: None)
-    with pytest.raises(
-        BackboneError, match=r"weights: 8bit needs bitsandbytes .* run `pip install 'gemel\[quantized\]'"
-    ):
+    with pytest.raises(BackboneError, match=r"8bit needs bitsandbytes .* run `pip install 'gemel\[quantized\]'"):
         load_llm(tiny_backbones.llm.model, weights="8bit")

@@ -108,5 +108,5 @@ def _quantized(weights: Weights, dtype: torch.dtype, device: str) -> dict[str, A
             "`pip install 'gemel[quantized]'`, or set weights: full"
         )
     bits = {"load_in_8bit": True} if weights == "8bit" else {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}
-    config = BitsAndBytesConfig(**bits, bnb_4bit_compute_dtype=dtype)
+    config = BitsAndBytesConfig(**bits, bnb_4bit_compute_dtype=dtype)  # type: ignore[no-untyped-call]
     return {"quantization_config": config, "device_map": {"": device}}

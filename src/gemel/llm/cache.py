@@ -7,6 +7,7 @@ positions it sees. So nothing is copied when beams are chosen anew, and nothing 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,13 +46,20 @@ class _SharedLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
     def __init__(self, cursor: _Cursor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.cursor = cursor
+        self._memory = [torch.empty(0), torch.empty(0)]
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        rows, positions = self.cursor.capacity
-        # Zeros, not empty memory: a masked position has weight 0, and 0 x NaN would be NaN.
-        self.keys = key_states.new_zeros(rows, key_states.shape[1], positions, key_states.shape[-1])
-        self.values = value_states.new_zeros(rows, value_states.shape[1], positions, value_states.shape[-1])
+        self.keys, self.values = (self._room(place, states) for place, states in enumerate((key_states, value_states)))
         self.is_initialized = True
+
+    def _room(self, place: int, states: Tensor) -> Tensor:
+        """Room of the cursor's capacity, in the memory of the batch before where that suffices."""
+        rows, positions = self.cursor.capacity
+        shape = (rows, states.shape[1], positions, states.shape[-1])
+        if self._memory[place].numel() < math.prod(shape):
+            # Zeros, not empty memory: a masked position has weight 0, and 0 x NaN would be NaN.
+            self._memory[place] = states.new_zeros(math.prod(shape))
+        return self._memory[place][: math.prod(shape)].view(shape)
 
     def update(self, key_states: Tensor, value_states: Tensor, *_args: Any, **_kwargs: Any) -> tuple[Tensor, Tensor]:
         """Store new keys and values, and return all that the queries may look at."""
@@ -79,6 +87,7 @@ class _SharedLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         """Make room for more positions."""
         more = positions - self.keys.shape[2]
         self.keys, self.values = (pad(buffer, (0, 0, 0, more)) for buffer in (self.keys, self.values))
+        self._memory = [self.keys.flatten(), self.values.flatten()]
 
     def get_seq_length(self) -> int:
         return self.cursor.start
@@ -91,16 +100,25 @@ class _SharedLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
 
 
 class SharedPromptCache(Cache):
-    """The cache of one batch. dtype, device: of the LLM, for the masks."""
+    """The cache of one batch after another, in the same memory. dtype, device: of the LLM, for the masks."""
 
-    def __init__(self, llm: PreTrainedModel, rows: int, prompt_width: int, slots: int) -> None:
-        """prompt_width: positions of the longest row's prompts. slots: for generated tokens, to begin with."""
+    def __init__(self, llm: PreTrainedModel) -> None:
         self.dtype, self.device = llm.dtype, llm.device
-        self.prompt_width, self.slots = prompt_width, 0
-        self._cursor = _Cursor(capacity=(rows, prompt_width + slots))
+        self.prompt_width, self.slots = 0, 0
+        self._cursor = _Cursor(capacity=(0, 0))
         n_layers = llm.config.get_text_config().num_hidden_layers
         self._shared = [_SharedLayer(self._cursor) for _ in range(n_layers)]
         super().__init__(layers=[*self._shared])
+
+    def begin(self, rows: int, prompt_width: int, slots: int) -> None:
+        """Make room for a batch; what was there is forgotten.
+
+        prompt_width: positions of the longest row's prompts. slots: for generated tokens, to begin with.
+        """
+        self.prompt_width, self.slots = prompt_width, 0
+        self._cursor.capacity = (rows, prompt_width + slots)
+        for layer in self._shared:
+            layer.is_initialized = False
 
     def write(self, rows: slice, start: int) -> None:
         """Let the next forward pass write positions of some rows' prompts. start: the first of them."""

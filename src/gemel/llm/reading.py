@@ -23,11 +23,12 @@ class Reader:
     rows: of the cache, by mention, (mentions,). lengths: positions of each mention's prompt, likewise.
     """
 
-    def __init__(self, llm: PreTrainedModel, batch: Sequence[Row], num_beams: int) -> None:
+    def __init__(self, llm: PreTrainedModel, cache: SharedPromptCache, batch: Sequence[Row], num_beams: int) -> None:
+        """cache: its memory is used anew."""
         most = max(len(row.mentions) for row in batch)
         width = max(row.width for row in batch)
-        self._llm, self._batch = llm, batch
-        self._cache = SharedPromptCache(llm, len(batch), width, SLOTS_PER_BEAM * num_beams * most)
+        self._llm, self._batch, self._cache = llm, batch, cache
+        cache.begin(len(batch), width, SLOTS_PER_BEAM * num_beams * most)
         self.rows: IntArray = np.repeat(np.arange(len(batch)), [len(row.mentions) for row in batch])
         self.lengths = prompt_lengths(batch)
         self._seen = np.concatenate([_seen(row, width) for row in batch])
@@ -123,13 +124,14 @@ class Reader:
         visible = np.ones((1, len(of_query), row.width), dtype=np.bool_)
         visible[0, :, row.context_length :] = np.tril(of_query[:, None] == of_query)
         self._cache.write(slice(place, place + 1), row.context_length)
+        ends = torch.from_numpy(np.cumsum(lengths) - 1).to(self._llm.device)
         logits: Tensor = self._llm(
             inputs_embeds=embeddings[None],
             attention_mask=self._cache.mask(visible),
             position_ids=torch.from_numpy(row.context_length + behind).to(self._llm.device)[None],
             past_key_values=self._cache,
             use_cache=True,
-            logits_to_keep=torch.from_numpy(np.cumsum(lengths) - 1).to(self._llm.device),
+            logits_to_keep=ends,
         ).logits
         return logits[0]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from gemel.entities.trie import NONE, ROOT, Children, IntArray, PackedTrie
 from gemel.llm.backbone import context_limit
 from gemel.llm.batches import Row, make_batches, make_rows
 from gemel.llm.beams import Beams, BoolArray, Positions
+from gemel.llm.cache import SharedPromptCache
 from gemel.llm.reading import Reader
 from gemel.llm.segments import Prompt, Segment
 
@@ -95,7 +96,7 @@ class BeamSearch:
         for mention, prompt in enumerate(prompts):
             self._check_prompt(mention, prompt, among[mention] if among else None)
         limits = np.minimum(self._num_beams, constraint.name_counts(views))
-        task = _Task(self._llm, constraint, views, limits, results or self._num_beams)
+        task = _Task(self._llm, constraint, views, limits, results or self._num_beams, SharedPromptCache(self._llm))
         found: dict[int, Hypotheses] = {}
         with torch.inference_mode():
             self._run(task, make_rows(prompts), found)
@@ -114,6 +115,7 @@ class BeamSearch:
             # Behind the handler, whose traceback would keep the batch's tensors alive.
             if len(batch) == 1 and len(batch[0].mentions) == 1:
                 raise BackboneError(_no_memory(batch[0], self._llm, reason))
+            task = replace(task, cache=SharedPromptCache(self._llm))
             if self._llm.device.type == "cuda":
                 torch.cuda.empty_cache()
             held = len(batch) * max(row.width for row in batch)
@@ -160,12 +162,13 @@ class _Task:
     views: IntArray
     limits: IntArray
     results: int
+    cache: SharedPromptCache
 
     def search(self, batch: Sequence[Row]) -> Iterator[tuple[int, Hypotheses]]:
         """Yield each mention's index and result as soon as it is decided."""
         mentions = np.array([mention for row in batch for mention in row.mentions])
         beams = Beams.start(mentions, self.views[mentions], self.limits[mentions])
-        reader = Reader(self.llm, batch, beams.width)
+        reader = Reader(self.llm, self.cache, batch, beams.width)
         roots = self.constraint.children(np.full(len(mentions), ROOT), beams.views)
         kept = Positions(self._offers(reader.read_prompts(), roots, beams.mentions, beams.width))
         while True:
