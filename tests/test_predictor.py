@@ -14,14 +14,17 @@ import pytest
 import torch
 from tiny_world import NOTICE, NUM_BEAMS, PREFIX_TOKENS, VISION_WIDTH, WIDTH, linker_settings, write_picture
 
+from gemel.answerer import Answerer
 from gemel.bundle import ENTITIES, TRIE, read_bundle, settings_facts
 from gemel.core.artifacts import MANIFEST, file_sha256, new_artifact, read_manifest
 from gemel.core.errors import ArtifactError, BackboneError, RequestError, ShapeError
 from gemel.core.schema import Mention, Post
 from gemel.core.settings import BackboneSettings
 from gemel.entities.catalog import Catalog
-from gemel.mapper.mapper import WEIGHTS, LinearMapper, save_mapper
+from gemel.llm.backbone import load_llm
+from gemel.mapper.mapper import WEIGHTS, LinearMapper, load_mapper, save_mapper
 from gemel.predictor import Linker, rooted
+from gemel.tasks.linking.demonstrations import DemonstrationBook
 
 TEXT = "Great shot of the Jaguar this morning"
 
@@ -380,3 +383,20 @@ def test_hub_ids_stay_as_they_are(tmp_path: Path, tiny_backbones: BackboneSettin
 def test_text_that_is_no_unicode_is_refused(linker: Linker) -> None:
     with pytest.raises(RequestError, match=r"the post: .*lone surrogate"):
         linker.link([Post("The \ud800 Jaguar", (Mention("Jaguar"),))])
+
+
+def test_names_that_leave_no_room_for_a_prompt_are_refused(
+    tiny_release: Path, tiny_backbones: BackboneSettings
+) -> None:
+    bundle, llm = read_bundle(tiny_release), load_llm(tiny_backbones.llm.model)
+    llm.model.config.max_position_embeddings = 10
+    with pytest.raises(ShapeError, match="names of up to 18 tokens leave no room for a prompt in the LLM's 10"):
+        Answerer(
+            llm=llm,
+            mapper=load_mapper(bundle.mapper, vision_dim=VISION_WIDTH, llm_dim=WIDTH),
+            catalog=bundle.catalog,
+            trie=bundle.trie,
+            book=DemonstrationBook(bundle.demonstrations, llm.encode),
+            vectors=bundle.vectors,
+            settings=bundle.settings,
+        )

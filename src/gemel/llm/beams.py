@@ -105,27 +105,28 @@ class Beams:
 
         rows: mentions whose beams have all been read. kept: what may follow the positions.
         """
-        width, limits = self.width, self.limits[rows, None]
+        width, limits, each = self.width, self.limits[rows, None], np.arange(len(rows))[:, None]
         positions = self.positions[rows]
         totals = np.where(positions == UNREAD, -np.inf, self.scores[rows])[..., None] + kept.scores[positions]
-        ranked = np.argsort(-totals.reshape(len(rows), -1), axis=1, kind="stable")[:, : 2 * width]
-        scores = np.take_along_axis(totals.reshape(len(rows), -1), ranked, axis=1).astype(np.float32)
-        parents, places = ranked // kept.scores.shape[1], ranked % kept.scores.shape[1]
-        at = np.take_along_axis(positions, parents, axis=1)
+        totals = totals.reshape(len(rows), -1)
+        ranked = np.argsort(-totals, axis=1, kind="stable")[:, : 2 * width]
+        scores = totals[each, ranked].astype(np.float32)
+        parents, places = np.divmod(ranked, kept.scores.shape[1])
+        at = positions[each, parents]
         children = kept.children[at, places]
-        offered = np.isfinite(scores) & (np.arange(2 * width) < 2 * limits)
+        ranks = np.arange(2 * width)
+        offered = np.isfinite(scores) & (ranks < 2 * limits)
         ends = offered & (children == ENDED)
         # An end counts only among the best num_beams; the other half of the ranks is there so that beams live on.
-        self._finish(rows, ends & (np.arange(2 * width) < limits), parents, scores, constraint)
+        self._finish(rows, ends & (ranks < limits), parents, scores, constraint)
         goes_on = offered & ~ends
         chosen = np.argsort(~goes_on, axis=1, kind="stable")[:, :width]
-        lives = np.take_along_axis(goes_on, chosen, axis=1) & (np.arange(width) < limits)
-        parents = np.take_along_axis(parents, chosen, axis=1)
+        lives = goes_on[each, chosen] & (ranks[:width] < limits)
         self.lengths[rows] += 1
-        self.states[rows] = np.where(lives, np.take_along_axis(children, chosen, axis=1), NONE)
-        self.scores[rows] = np.where(lives, np.take_along_axis(scores, chosen, axis=1), 0)
-        self.positions[rows] = np.where(lives, kept.following[np.take_along_axis(at, chosen, axis=1)], UNREAD)
-        self.ancestors[rows] = self.ancestors[rows[:, None], parents]
+        self.states[rows] = np.where(lives, children[each, chosen], NONE)
+        self.scores[rows] = np.where(lives, scores[each, chosen], 0)
+        self.positions[rows] = np.where(lives, kept.following[at[each, chosen]], UNREAD)
+        self.ancestors[rows] = self.ancestors[rows[:, None], parents[each, chosen]]
 
     def decided(self, results: int, constraint: TrieConstraint) -> BoolArray:
         """Tell which mentions are done, (rows,): nothing lives, or nothing that lives can be among the results.
@@ -162,12 +163,11 @@ class Beams:
         """Merge the names that end now into the finished ones, and keep the best of both."""
         if not ends.any():
             return
-        states = np.take_along_axis(self.states[rows], np.where(ends, parents, 0), axis=1)
-        found = constraint.trie.names_at(states)
+        each = np.arange(len(rows))[:, None]
+        found = constraint.trie.names_at(self.states[rows][each, np.where(ends, parents, 0)])
         names = np.concatenate((self.names[rows], np.where(ends, found, NONE)), axis=1)
         lengths = (self.lengths[rows, None] + 1).astype(np.float32)
         means = np.concatenate((self.means[rows], np.where(ends, scores / lengths, np.float32(-np.inf))), axis=1)
         # A later name goes behind an earlier one of the same score, as a later beam does.
         best = np.argsort(-means, axis=1, kind="stable")[:, : self.width]
-        self.names[rows] = np.take_along_axis(names, best, axis=1)
-        self.means[rows] = np.take_along_axis(means, best, axis=1)
+        self.names[rows], self.means[rows] = names[each, best], means[each, best]
