@@ -20,8 +20,10 @@ import torch
 import transformers
 from transformers import PreTrainedModel
 
+from benchmarks.linking_curves import draw_curves
 from benchmarks.linking_inputs import Group, made_up_names, names_from, random_groups
 from benchmarks.linking_models import SHAPES, Shape, Vocabulary, make_llm
+from benchmarks.linking_profile import draw_profile
 from benchmarks.linking_race import GIB, Alone, Race, compare, largest_batch, search_alone
 from benchmarks.linking_wikimel import PromptBook, entity_names, read_mentions, wikimel_groups
 from benchmarks.output import show
@@ -180,7 +182,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--mentions-from", type=Path, help="folder with WIKIMEL_{train,dev,test}.json")
     parser.add_argument("--names", type=Path, nargs="+", help="files of names, one a line, plain or .gz")
     parser.add_argument("--tokenizer", type=Path, help="folder of the tokenizer for names and mentions from files")
-    settings = parser.parse_args()
+    parser.add_argument("--curves", type=Path, help="write curves of the cost into a folder, and race not")
+    parser.add_argument("--most-names", type=int, default=1_000_000, help="where the curve of names ends")
+    parser.add_argument("--profile", type=Path, help="write a picture of where the time goes, and race not")
+    return checked(parser, parser.parse_args())
+
+
+def checked(parser: argparse.ArgumentParser, settings: argparse.Namespace) -> argparse.Namespace:
+    """Refuse what does not go together, and fill in what follows from the rest."""
     if bool(settings.tokenizer) != bool(settings.names or settings.mentions_from):
         parser.error("--tokenizer goes with --names or --mentions-from; without them names are made up")
     if settings.shape == "opt-6.7b":
@@ -188,13 +197,21 @@ def parse() -> argparse.Namespace:
     elif settings.shape == "llama2-7b" and settings.family == "opt":
         parser.error("--shape llama2-7b is no OPT; use --shape opt-6.7b")
     settings.mentions = settings.mentions or (16 if settings.quick else 208)
-    settings.per_slice, settings.alone = (8, 8) if settings.quick else (52, 64)
+    settings.per_slice, settings.alone = (8, 8) if settings.quick else (104, 64)
     return settings
 
 
 def main() -> None:
     settings = parse()
     transformers.logging.set_verbosity_error()
+    if settings.curves:
+        draw_curves(settings, shape_of(settings))
+    if settings.profile:
+        inputs = Inputs.make(settings)
+        prompts = [prompt for group in inputs.groups for prompt in group]
+        draw_profile(Race(inputs.llm, inputs.names), prompts, settings.profile)
+    if settings.curves or settings.profile:
+        return
     report = asdict(measure(settings))
     show(report, "constrained beam search, ours against the published algorithm", as_json=settings.json)
 
