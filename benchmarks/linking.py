@@ -21,8 +21,9 @@ import transformers
 from transformers import PreTrainedModel
 
 from benchmarks.linking_curves import draw_curves
-from benchmarks.linking_inputs import Group, made_up_names, names_from, random_groups
+from benchmarks.linking_inputs import Group, random_groups
 from benchmarks.linking_models import SHAPES, Shape, Vocabulary, make_llm
+from benchmarks.linking_names import made_up_names, names_in, tokens_of
 from benchmarks.linking_profile import draw_profile
 from benchmarks.linking_race import GIB, Alone, Race, compare, largest_batch, search_alone
 from benchmarks.linking_wikimel import PromptBook, entity_names, read_mentions, wikimel_groups
@@ -92,7 +93,8 @@ class Inputs:
         if tokenizer is None:
             names = made_up_names(rng, vocabulary)
         else:
-            names = names_from(settings.names or entity_names(settings.mentions_from), tokenizer)
+            given = names_in(settings.names) if settings.names else entity_names(settings.mentions_from)
+            names = tokens_of(given, tokenizer)
         if not settings.mentions_from:
             return cls(llm, names, random_groups(rng, vocabulary, settings.mode, settings.mentions))
         train, test = (read_mentions(settings.mentions_from, split) for split in ("train", "test"))
@@ -192,6 +194,8 @@ def checked(parser: argparse.ArgumentParser, settings: argparse.Namespace) -> ar
     """Refuse what does not go together, and fill in what follows from the rest."""
     if bool(settings.tokenizer) != bool(settings.names or settings.mentions_from):
         parser.error("--tokenizer goes with --names or --mentions-from; without them names are made up")
+    if settings.curves and settings.tokenizer and not settings.names:
+        parser.error("--curves with --tokenizer needs --names")
     if settings.shape == "opt-6.7b":
         settings.family = "opt"
     elif settings.shape == "llama2-7b" and settings.family == "opt":

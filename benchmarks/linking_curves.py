@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from benchmarks.linking_inputs import first_names, names_from, random_names
 from benchmarks.linking_models import FIRST_PIECE, Shape, Vocabulary, make_llm
+from benchmarks.linking_names import first_names, names_in, random_names, tokens_of
 from benchmarks.published_search import NestedTrie, published_search
 from gemel.entities.trie_build import NameTokens, build_trie
 from gemel.llm.search import BeamSearch
@@ -133,7 +133,7 @@ def draw_curves(settings: argparse.Namespace, shape: Shape) -> None:
     tokenizer = load_tokenizer(str(settings.tokenizer)) if settings.tokenizer else None
     vocabulary = Vocabulary.of(tokenizer) if tokenizer else Vocabulary(shape.vocab)
     if tokenizer:
-        names = names_from(settings.names, tokenizer, settings.most_names)
+        names = tokens_of(names_in(settings.names), tokenizer, settings.most_names)
     else:
         names = random_names(np.random.default_rng(0), vocabulary, settings.most_names)
     world = World(make_llm(shape, vocabulary, torch.device("cpu"), torch.float32), names)
