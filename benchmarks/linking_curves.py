@@ -62,7 +62,7 @@ class Axis:
 
 AXES = (
     Axis("batch", (1, 2, 4, 8, 16, 32, 64), "mentions searched together"),
-    Axis("tokens", (100, 200, 400, 800, 1_600), "tokens of a prompt", logarithmic=False),
+    Axis("tokens", (100, 400, 800, 1_200, 1_600), "tokens of a prompt", logarithmic=False),
     Axis("beams", (1, 2, 3, 5, 7, 10), "beams", logarithmic=False),
     Axis("names", (10_000, 100_000, 1_000_000), "names in the trie"),
 )
