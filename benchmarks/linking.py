@@ -2,73 +2,67 @@
 
 The baseline is what GENRE and its followers publish: a trie of nested dicts behind Hugging Face's `generate` with
 `prefix_allowed_tokens_fn`, one mention at a time. Both search the same random model for the same names, and take turns
-in slices of mentions, so that whatever else the machine does hits both. Prompts are as long as 16 demonstrations.
+in slices of mentions. Prompts are as long as 16 demonstrations and a query.
+
+By default no two mentions have anything in common. With --wikimel, as many repeat another as in WikiMEL's test set,
+where equal mention strings have equal demonstrations; with --archive, ten posts ask for each mention string. There the
+demonstrations of equal strings are read once. --mentions-from takes real mentions, --names and --tokenizer real names.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import torch
 import transformers
-from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM, OPTConfig, OPTForCausalLM, PreTrainedModel
+from transformers import PreTrainedModel
 
+from benchmarks.linking_curves import draw_curves
+from benchmarks.linking_inputs import Group, random_groups
+from benchmarks.linking_models import SHAPES, Shape, Vocabulary, make_llm
+from benchmarks.linking_names import made_up_names, names_in, tokens_of
+from benchmarks.linking_profile import draw_profile
+from benchmarks.linking_race import GIB, Alone, Race, compare, largest_batch, search_alone
+from benchmarks.linking_wikimel import PromptBook, entity_names, read_mentions, wikimel_groups
 from benchmarks.output import show
-from gemel.entities.trie_build import build_trie
-from gemel.llm.search import BeamSearch, Hypotheses
-from gemel.llm.segments import Prompt, Segment
-
-PAD, BOS, EOS = 0, 1, 2
-FIRST_PIECE = 3
-NAMES, BEAMS, DEMONSTRATIONS = 5_000, 5, 16
-DEMONSTRATION_TOKENS = (50, 62)
-# Names are recombined from these: given names, family names, places, kinds.
-WORDS = """
-Ada Boris Clara Dmitri Elena Farid Greta Hugo Ingrid Jorge Keiko Leila Marcus Nadia Oscar Priya
-Abernathy Bianchi Castellanos Dubrovsky Eriksson Fitzgerald Hashimoto Ivanova Kowalczyk Lindqvist Montgomery Okonkwo
-Amazon Bristol Cordoba Dover Eureka Florence Georgia Hamilton Jaguar Kingston Lincoln Mercury Orion Phoenix Saturn Troy
-Airport Bridge Cathedral County Football Club Museum Observatory Orchestra Railway River University Vineyard Windmill
-"""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Size of a model; `family` says which class."""
-
-    family: str
-    hidden: int
-    layers: int
-    heads: int
-    inner: int
-    vocab: int
-
-
-SHAPES = {
-    "small": Shape("llama", hidden=192, layers=4, heads=6, inner=512, vocab=8_000),
-    "small-opt": Shape("opt", hidden=192, layers=4, heads=6, inner=768, vocab=8_000),
-    "llama2-7b": Shape("llama", hidden=4_096, layers=32, heads=32, inner=11_008, vocab=32_000),
-    "opt-6.7b": Shape("opt", hidden=4_096, layers=32, heads=32, inner=16_384, vocab=50_272),
-}
+from gemel.entities.trie_build import NameTokens
+from gemel.llm.tokens import load_tokenizer
 
 
 @dataclass(frozen=True)
 class Report:
-    """What the benchmark found. Times are wall time; ratio is ours / baseline in mentions per second."""
+    """What the benchmark found.
+
+    ratio: ours / baseline in mentions per second of wall time. work_ratio: the same in CPU time; on a GPU the CPU only
+    feeds it, and the figure says little. over_prefill_floor: our time / that of reading each prompt by itself and
+    nothing else. over_shared_floor: the same where what prompts share is read once; None where they share nothing.
+    different_names_by_batch: share of best names that differ between searching mentions together and each alone.
+    latency_ms: median of mentions searched alone. repeated_share: mentions whose context another one has, too, but for
+    the first of each. peak_gib, largest_batch: of a GPU's memory, weights included; None on a CPU.
+    """
 
     ratio: float
+    work_ratio: float
     over_prefill_floor: float
+    work_over_prefill_floor: float
+    over_shared_floor: float | None
+    work_over_shared_floor: float | None
     different_names: int
     different_lists: int
     largest_score_difference: float
+    different_names_by_batch: float
     mentions_per_s: float
     baseline_mentions_per_s: float
+    latency_ms: float
+    peak_gib: float | None
+    largest_batch: int | None
+    mode: str
     mentions: int
+    baseline_mentions: int
+    repeated_share: float
     names: int
     num_beams: int
     prompt_tokens: float
@@ -81,188 +75,62 @@ class Report:
     transformers: str
 
 
-class NestedTrie:
-    """The published trie: a dict per node, looked up from the root at each step."""
+@dataclass(frozen=True)
+class Inputs:
+    """A model, the names that it may generate, and prompts in groups that share their context."""
 
-    def __init__(self, sequences: Sequence[Sequence[int]]) -> None:
-        self.root: dict[int, Any] = {}
-        for sequence in sequences:
-            node = self.root
-            for token in sequence:
-                node = node.setdefault(token, {})
+    llm: PreTrainedModel
+    names: NameTokens
+    groups: list[Group]
 
-    def get(self, prefix: Sequence[int]) -> list[int]:
-        node = self.root
-        for token in prefix:
-            if token not in node:
-                return []
-            node = node[token]
-        return list(node)
-
-
-def published_search(llm: PreTrainedModel, prompt: Tensor, trie: NestedTrie, max_new_tokens: int) -> list[Any]:
-    """Search one mention as published; return (token ids, score) pairs, best first."""
-
-    def allowed(_: int, tokens: Tensor) -> list[int]:
-        # `generate` also goes on with beams that are over, at a score of -1e9, and refuses an empty list for them.
-        return trie.get(tokens.tolist()) or [EOS]
-
-    output = llm.generate(
-        inputs_embeds=prompt[None],
-        attention_mask=torch.ones(1, len(prompt), dtype=torch.long, device=prompt.device),
-        prefix_allowed_tokens_fn=allowed,
-        num_beams=BEAMS,
-        num_return_sequences=BEAMS,
-        max_new_tokens=max_new_tokens,
-        do_sample=False,
-        return_dict_in_generate=True,
-        output_scores=True,
-    )
-    sequences = [tokens[: tokens.index(EOS)] for tokens in output.sequences.tolist()]
-    return list(zip(sequences, output.sequences_scores.tolist(), strict=True))
+    @classmethod
+    def make(cls, settings: argparse.Namespace) -> Inputs:
+        """Read what files are given, and make up the rest."""
+        tokenizer = load_tokenizer(str(settings.tokenizer)) if settings.tokenizer else None
+        shape, rng = shape_of(settings), np.random.default_rng(0)
+        vocabulary = Vocabulary.of(tokenizer) if tokenizer else Vocabulary(shape.vocab)
+        llm = make_llm(shape, vocabulary, torch.device(settings.device), getattr(torch, settings.dtype))
+        if tokenizer is None:
+            names = made_up_names(rng, vocabulary)
+        else:
+            given = names_in(settings.names) if settings.names else entity_names(settings.mentions_from)
+            names = tokens_of(given, tokenizer)
+        if not settings.mentions_from:
+            return cls(llm, names, random_groups(rng, vocabulary, settings.mode, settings.mentions))
+        train, test = (read_mentions(settings.mentions_from, split) for split in ("train", "test"))
+        book = PromptBook(train, llm, tokenizer, depth=int(names.lengths.max()) + 1)
+        return cls(llm, names, wikimel_groups(book, test, settings.mode, settings.mentions))
 
 
-def make_llm(shape: Shape, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:
-    """A model with random weights."""
-    torch.manual_seed(0)
-    common = {
-        "vocab_size": shape.vocab,
-        "hidden_size": shape.hidden,
-        "num_hidden_layers": shape.layers,
-        "num_attention_heads": shape.heads,
-        "max_position_embeddings": 2_048,
-        "pad_token_id": PAD,
-        "bos_token_id": BOS,
-        "eos_token_id": EOS,
-        "tie_word_embeddings": False,
-        "dtype": dtype,
-    }
-    former = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        with device:
-            if shape.family == "llama":
-                llm: PreTrainedModel = LlamaForCausalLM(LlamaConfig(intermediate_size=shape.inner, **common))
-            else:
-                llm = OPTForCausalLM(OPTConfig(ffn_dim=shape.inner, word_embed_proj_dim=shape.hidden, **common))
-    finally:
-        torch.set_default_dtype(former)
-    # A fresh head scores all tokens nearly alike; then rounding would decide between names.
-    llm.lm_head.weight.data.normal_(std=3 * shape.hidden**-0.5)
-    return llm.eval()
-
-
-def make_names(rng: np.random.Generator, vocab: int) -> list[tuple[int, ...]]:
-    """Names recombined from WORDS, cut into pieces of three letters."""
-    lists = [line.split() for line in WORDS.strip().splitlines()]
-    texts: set[str] = set()
-    while len(texts) < NAMES:
-        given, family, place, kind = (str(rng.choice(words)) for words in lists)
-        patterns = (f"{given} {family}", f"{place} {kind}", f"{given} {family} {kind}", f"{place} {family} {kind}")
-        texts.add(patterns[rng.integers(len(patterns))])
-    words = sorted({word for text in texts for word in text.split()})
-    pieces = sorted({word[at : at + 3] for word in words for at in range(0, len(word), 3)})
-    ids = dict(zip(pieces, rng.choice(np.arange(FIRST_PIECE, vocab), len(pieces), replace=False).tolist(), strict=True))
-    return [
-        tuple(ids[word[at : at + 3]] for word in text.split() for at in range(0, len(word), 3))
-        for text in sorted(texts)
-    ]
-
-
-def make_prompts(rng: np.random.Generator, llm: PreTrainedModel, mentions: int) -> list[Tensor]:
-    """Embedded random tokens, as long as the demonstrations and the query together."""
-    lengths = rng.integers(*DEMONSTRATION_TOKENS, size=(mentions, DEMONSTRATIONS + 1)).sum(axis=1)
-    vocab = llm.config.vocab_size
-    tokens = [torch.from_numpy(rng.integers(FIRST_PIECE, vocab, size=length)) for length in lengths]
-    with torch.inference_mode():
-        return [llm.get_input_embeddings()(row.to(llm.device)) for row in tokens]
-
-
-class Race:
-    """Runs the contestants in turns over slices of prompts, and adds up their times."""
-
-    def __init__(self, llm: PreTrainedModel, names: list[tuple[int, ...]]) -> None:
-        self.llm = llm
-        self.names = names
-        self.trie = build_trie(names)
-        self.search = BeamSearch(llm, self.trie, eos_token_id=EOS, num_beams=BEAMS)
-        self.nested = NestedTrie([(*name, EOS) for name in names])
-        self.seconds = {"ours": 0.0, "baseline": 0.0, "prefill": 0.0}
-        self.found: dict[str, list[Any]] = {name: [] for name in self.seconds}
-
-    def run(self, prompts: list[Tensor], per_slice: int) -> None:
-        contestants = {"ours": self.ours, "baseline": self.baseline, "prefill": self.prefill}
-        for contestant in contestants.values():
-            contestant(prompts[:1])
-        order = list(contestants)
-        for first in range(0, len(prompts), per_slice):
-            for name in order:
-                found, seconds = self._time(contestants[name], prompts[first : first + per_slice])
-                self.found[name] += found
-                self.seconds[name] += seconds
-            order.reverse()
-
-    def ours(self, prompts: list[Tensor]) -> list[Hypotheses]:
-        return self.search.find([Prompt((Segment((), prompt),)) for prompt in prompts])
-
-    def baseline(self, prompts: list[Tensor]) -> list[Any]:
-        return [published_search(self.llm, prompt, self.nested, self.trie.depth) for prompt in prompts]
-
-    @torch.inference_mode()
-    def prefill(self, prompts: list[Tensor]) -> list[Any]:
-        """Only read each prompt: the least that any exact search must do."""
-        return [self.llm(inputs_embeds=prompt[None], use_cache=True, logits_to_keep=1).logits for prompt in prompts]
-
-    def _time(self, contestant: Callable[[list[Tensor]], list[Any]], prompts: list[Tensor]) -> tuple[list[Any], float]:
-        self._wait()
-        start = time.perf_counter()
-        found = contestant(prompts)
-        self._wait()
-        return found, time.perf_counter() - start
-
-    def _wait(self) -> None:
-        if self.llm.device.type == "cuda":
-            torch.cuda.synchronize()
-
-
-def compare(race: Race) -> tuple[int, int, float]:
-    """Return how many best names differ, how many whole lists, and the largest score difference of equal names."""
-    different_names, different_lists, largest = 0, 0, 0.0
-    for ours, theirs in zip(race.found["ours"], race.found["baseline"], strict=True):
-        our_names = [list(race.names[index]) for index in ours.name_indices]
-        real = [(tokens, score) for tokens, score in theirs if score > -1e6]
-        different_names += our_names[0] != real[0][0]
-        different_lists += our_names != [tokens for tokens, _ in real]
-        pairs = zip(our_names, ours.scores, real, strict=False)
-        largest = max([largest, *(abs(score - other) for name, score, (tokens, other) in pairs if name == tokens)])
-    return different_names, different_lists, largest
+def shape_of(settings: argparse.Namespace) -> Shape:
+    """The model's size; `small` comes in two families."""
+    return SHAPES["small-opt" if (settings.shape, settings.family) == ("small", "opt") else settings.shape]
 
 
 def measure(settings: argparse.Namespace) -> Report:
     """Run the race and sum it up."""
-    shape = SHAPES["small-opt" if (settings.shape, settings.family) == ("small", "opt") else settings.shape]
-    rng = np.random.default_rng(0)
-    device = torch.device(settings.device)
-    llm = make_llm(shape, device, getattr(torch, settings.dtype))
-    race = Race(llm, make_names(rng, shape.vocab))
-    prompts = make_prompts(rng, llm, settings.mentions or (16 if settings.quick else 208))
-    race.run(prompts, per_slice=8 if settings.quick else 16)
-    different_names, different_lists, largest = compare(race)
+    inputs = Inputs.make(settings)
+    prompts = [prompt for group in inputs.groups for prompt in group]
+    race = Race(inputs.llm, inputs.names)
+    race.run(inputs.groups, per_slice=settings.per_slice, baseline_mentions=settings.baseline_mentions or len(prompts))
+    alone = search_alone(race, prompts, settings.alone)
+    on_cuda = inputs.llm.device.type == "cuda"
     return Report(
-        ratio=race.seconds["baseline"] / race.seconds["ours"],
-        over_prefill_floor=race.seconds["ours"] / race.seconds["prefill"],
-        different_names=different_names,
-        different_lists=different_lists,
-        largest_score_difference=largest,
-        mentions_per_s=len(prompts) / race.seconds["ours"],
-        baseline_mentions_per_s=len(prompts) / race.seconds["baseline"],
+        **speeds(race),
+        **identity(race, alone),
+        latency_ms=alone.latency_ms,
+        peak_gib=race.peak_bytes / GIB if on_cuda else None,
+        largest_batch=largest_batch(race, prompts, most=4_096) if on_cuda else None,
+        mode=settings.mode,
         mentions=len(prompts),
-        names=len(race.names),
-        num_beams=BEAMS,
-        prompt_tokens=float(np.mean([len(prompt) for prompt in prompts])),
-        family=shape.family,
+        baseline_mentions=len(race.published),
+        repeated_share=1 - len(inputs.groups) / len(prompts),
+        names=len(inputs.names.lengths),
+        num_beams=race.num_beams,
+        prompt_tokens=float(np.mean([prompt.context_length + prompt.query_length for prompt in prompts])),
+        family=shape_of(settings).family,
         shape=settings.shape,
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        device=torch.cuda.get_device_name(inputs.llm.device) if on_cuda else "cpu",
         dtype=settings.dtype,
         threads=torch.get_num_threads(),
         torch=torch.__version__,
@@ -270,26 +138,84 @@ def measure(settings: argparse.Namespace) -> Report:
     )
 
 
+def speeds(race: Race) -> dict[str, float | None]:
+    """The figures of the report that compare costs."""
+    ours, baseline = race.costs["ours"], race.costs["baseline"]
+    ratio, work_ratio = baseline.over(ours)
+    over, work_over = ours.over(race.costs["floor"])
+    shared = race.costs.get("shared_floor")
+    over_shared, work_over_shared = ours.over(shared) if shared else (None, None)
+    return {
+        "ratio": ratio,
+        "work_ratio": work_ratio,
+        "over_prefill_floor": over,
+        "work_over_prefill_floor": work_over,
+        "over_shared_floor": over_shared,
+        "work_over_shared_floor": work_over_shared,
+        "mentions_per_s": ours.mentions / ours.wall,
+        "baseline_mentions_per_s": baseline.mentions / baseline.wall,
+    }
+
+
+def identity(race: Race, alone: Alone) -> dict[str, float]:
+    """The figures of the report that compare results."""
+    difference = compare(race)
+    return {
+        "different_names": difference.names,
+        "different_lists": difference.lists,
+        "largest_score_difference": difference.largest_score,
+        "different_names_by_batch": alone.different,
+    }
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="16 mentions instead of 208")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    modes = parser.add_mutually_exclusive_group()
+    for mode, what in (("wikimel", "one mention in seven repeats another"), ("archive", "ten posts a mention")):
+        modes.add_argument(f"--{mode}", dest="mode", action="store_const", const=mode, default="distinct", help=what)
     parser.add_argument("--family", choices=("llama", "opt"), default="llama")
     parser.add_argument("--shape", choices=("small", "llama2-7b", "opt-6.7b"), default="small")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
     parser.add_argument("--mentions", type=int, help="another number of mentions")
-    settings = parser.parse_args()
+    parser.add_argument("--baseline-mentions", type=int, help="so many mentions for the baseline, not all")
+    parser.add_argument("--mentions-from", type=Path, help="folder with WIKIMEL_{train,dev,test}.json")
+    parser.add_argument("--names", type=Path, nargs="+", help="files of names, one a line, plain or .gz")
+    parser.add_argument("--tokenizer", type=Path, help="folder of the tokenizer for names and mentions from files")
+    parser.add_argument("--curves", type=Path, help="write curves of the cost into a folder, and race not")
+    parser.add_argument("--most-names", type=int, default=1_000_000, help="where the curve of names ends")
+    parser.add_argument("--profile", type=Path, help="write a picture of where the time goes, and race not")
+    return checked(parser, parser.parse_args())
+
+
+def checked(parser: argparse.ArgumentParser, settings: argparse.Namespace) -> argparse.Namespace:
+    """Refuse what does not go together, and fill in what follows from the rest."""
+    if bool(settings.tokenizer) != bool(settings.names or settings.mentions_from):
+        parser.error("--tokenizer goes with --names or --mentions-from; without them names are made up")
+    if settings.curves and settings.tokenizer and not settings.names:
+        parser.error("--curves with --tokenizer needs --names")
     if settings.shape == "opt-6.7b":
         settings.family = "opt"
     elif settings.shape == "llama2-7b" and settings.family == "opt":
         parser.error("--shape llama2-7b is no OPT; use --shape opt-6.7b")
+    settings.mentions = settings.mentions or (16 if settings.quick else 208)
+    settings.per_slice, settings.alone = (8, 8) if settings.quick else (104, 64)
     return settings
 
 
 def main() -> None:
     settings = parse()
     transformers.logging.set_verbosity_error()
+    if settings.curves:
+        draw_curves(settings, shape_of(settings))
+    if settings.profile:
+        inputs = Inputs.make(settings)
+        prompts = [prompt for group in inputs.groups for prompt in group]
+        draw_profile(Race(inputs.llm, inputs.names), prompts, settings.profile)
+    if settings.curves or settings.profile:
+        return
     report = asdict(measure(settings))
     show(report, "constrained beam search, ours against the published algorithm", as_json=settings.json)
 
