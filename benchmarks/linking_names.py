@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from benchmarks.linking_models import FIRST_PIECE, Vocabulary
+from benchmarks.names import distinct, read_names, recombine
 from gemel.entities.trie_build import NameTokens
 from gemel.llm.names import tokenize_names
 
@@ -47,44 +47,19 @@ def random_names(rng: np.random.Generator, vocabulary: Vocabulary, size: int) ->
     ]
     # A few names too many, as two may have the same tokens.
     pairs = rng.integers(len(words), size=(size + size // 100 + 100, 2)).tolist()
-    return first_names(distinct_names(NameTokens.of([words[front] + words[last] for front, last in pairs])), size)
+    return first_names(distinct([NameTokens.of([words[front] + words[last] for front, last in pairs])]), size)
 
 
 def names_in(paths: Sequence[Path]) -> list[str]:
     """The distinct names of some files in random order, so that the first of them are as varied as all."""
-    names: dict[str, None] = {}
-    for path in paths:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            names.update(dict.fromkeys(line.strip() for line in file))
-    distinct = [name for name in names if name]
-    return [distinct[place] for place in np.random.default_rng(0).permutation(len(distinct))]
-
-
-def recombined(names: Sequence[str], size: int) -> list[str]:
-    """The first names, and as many made from them as the size lacks: the front of one, the last word of another."""
-    rng = np.random.default_rng(0)
-    found = dict.fromkeys(names[:size])
-    while len(found) < size:
-        for front, last in rng.integers(len(names), size=(size - len(found), 2)).tolist():
-            found[f"{names[front].rsplit(' ', 1)[0]} {names[last].rsplit(' ', 1)[-1]}"] = None
-    return list(found)
+    names = read_names(paths)
+    return [names[place] for place in np.random.default_rng(0).permutation(len(names))]
 
 
 def tokens_of(names: Sequence[str], tokenizer: PreTrainedTokenizerBase, size: int | None = None) -> NameTokens:
     """Names as tokens. size: how many; where there are fewer, more are recombined from them."""
-    return distinct_names(tokenize_names(recombined(names, size or len(names)), tokenizer))
-
-
-def distinct_names(tokens: NameTokens) -> NameTokens:
-    """Leave out names without a token, and those with another's tokens, as a trie takes no second."""
-    ends = np.cumsum(tokens.lengths)
-    places: dict[bytes, int] = {}
-    for row, (start, end) in enumerate(zip((ends - tokens.lengths).tolist(), ends.tolist(), strict=True)):
-        if start < end:
-            places.setdefault(tokens.token_ids[start:end].tobytes(), row)
-    kept = np.zeros(len(ends), dtype=np.bool_)
-    kept[list(places.values())] = True
-    return NameTokens(tokens.token_ids[np.repeat(kept, tokens.lengths)], tokens.lengths[kept])
+    size = size or len(names)
+    return distinct([tokenize_names(recombine(names, size).texts(0, size), tokenizer)])
 
 
 def first_names(names: NameTokens, size: int) -> NameTokens:

@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from benchmarks.linking_inputs import DEMONSTRATIONS, POSTS_PER_MENTION, Group
+from gemel.core.schema import Mention
 from gemel.llm.backbone import context_limit
 from gemel.llm.segments import Prompt, Segment
 from gemel.retrieval.choice import Chooser, Corpus
@@ -26,7 +27,7 @@ SOFT_TOKENS = 4
 
 
 @dataclass(frozen=True)
-class Mention:
+class Solved:
     """A mention of WikiMEL, and the entity that it stands for."""
 
     text: str
@@ -35,10 +36,10 @@ class Mention:
     entity_id: str
 
 
-def read_mentions(folder: Path, split: str) -> list[Mention]:
+def read_mentions(folder: Path, split: str) -> list[Solved]:
     """The mentions of a split, from WIKIMEL_{split}.json."""
     rows = json.loads((folder / f"WIKIMEL_{split}.json").read_text(encoding="utf-8"))
-    return [Mention(row["sentence"], row["mentions"], row["entities"], row["answer"]) for row in rows]
+    return [Solved(row["sentence"], row["mentions"], row["entities"], row["answer"]) for row in rows]
 
 
 def entity_names(folder: Path) -> list[str]:
@@ -47,9 +48,9 @@ def entity_names(folder: Path) -> list[str]:
 
 
 class PromptBook:
-    """Builds prompts as the predictor does; equal mention strings with equal demonstrations share a context."""
+    """Builds prompts as the predictor does; those with equal demonstrations share a context."""
 
-    def __init__(self, train: list[Mention], llm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, depth: int):
+    def __init__(self, train: list[Solved], llm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, depth: int):
         """depth: of the trie; prompts leave so much room in the model's context."""
         corpus = Corpus([row.mention for row in train], [row.text for row in train], [row.entity_id for row in train])
         scorer = make_scorer("bm25", corpus.mentions, seed=0, encoder="")
@@ -58,14 +59,18 @@ class PromptBook:
         self._weight = llm.get_input_embeddings().weight
         self._generator = torch.Generator().manual_seed(0)
         self._demonstration = cache(self._read_demonstration)
-        self._contexts: dict[tuple[str, tuple[int, ...]], tuple[Segment, ...]] = {}
+        self._contexts: dict[tuple[int, ...], tuple[Segment, ...]] = {}
+
+    def choose(self, mention: str, text: str) -> tuple[int, ...]:
+        """The demonstrations of one mention, as rows of the training split."""
+        return self._chooser.choose(mention, text)
 
     def prompt(self, mention: str, text: str) -> Prompt:
         """The prompt of one mention."""
-        rows = self._chooser.choose(mention, text)
-        asked = query_segment(text, mention, self._soft_tokens(), self._encode)
+        rows = self.choose(mention, text)
+        asked = query_segment(text, Mention(mention), self._soft_tokens(), self._encode, self._room)
         *context, query = build_prompt([self._demonstration(row) for row in rows], asked, self._room)
-        return Prompt((query,), self._contexts.setdefault((mention, rows[: len(context)]), tuple(context)))
+        return Prompt((query,), self._contexts.setdefault(rows[: len(context)], tuple(context)))
 
     def _read_demonstration(self, row: int) -> Segment:
         shown = self._train[row]
@@ -80,40 +85,31 @@ class PromptBook:
         return drawn.to(self._weight) * self._weight.std()
 
 
-def wikimel_groups(book: PromptBook, test: list[Mention], mode: str, mentions: int) -> list[Group]:
+def wikimel_groups(book: PromptBook, test: list[Solved], mode: str, mentions: int) -> list[Group]:
     """Prompts of test mentions, about as many as asked for.
 
-    mode: distinct: of different strings. wikimel: all mentions of some strings, so chosen that as many repeat another
-    as in the whole test set. archive: ten posts for each string, whose texts are taken from the whole test set.
+    mode: distinct: of different demonstrations. wikimel: a sample in which as many share their demonstrations as in the
+    whole test set. archive: ten posts for a mention string, whose texts are taken from the whole test set.
     """
     rng = np.random.default_rng(0)
-    strings: dict[str, list[str]] = {}
-    for row in test:
-        strings.setdefault(row.mention, []).append(row.text)
-    order = [list(strings)[place] for place in rng.permutation(len(strings))]
+    sharing: dict[tuple[int, ...], list[Solved]] = {}
+    for place in rng.permutation(len(test)):
+        sharing.setdefault(book.choose(test[place].mention, test[place].text), []).append(test[place])
+    groups = list(sharing.values())
     if mode == "wikimel":
-        sampled = systematic_sample(order, strings, mentions)
-        return [[book.prompt(mention, text) for text in strings[mention]] for mention in sampled]
+        sampled = sample_alike(groups, max(1, round(len(test) / mentions)))
+        return [[book.prompt(row.mention, row.text) for row in group] for group in sampled]
     if mode == "distinct":
-        return [[book.prompt(mention, strings[mention][0])] for mention in order[:mentions]]
+        return [[book.prompt(row.mention, row.text)] for row, *_ in groups[:mentions]]
     archive = []
-    for mention in order[: -(-mentions // POSTS_PER_MENTION)]:
-        rows = rng.choice(len(test), POSTS_PER_MENTION, replace=False)
-        archive.append([book.prompt(mention, test[row].text) for row in rows])
+    for row, *_ in groups[: -(-mentions // POSTS_PER_MENTION)]:
+        posts = rng.choice(len(test), POSTS_PER_MENTION, replace=False)
+        archive.append([book.prompt(row.mention, test[post].text) for post in posts])
     return archive
 
 
-def systematic_sample(order: list[str], strings: dict[str, list[str]], mentions: int) -> list[str]:
-    """Every n-th string in order of how often it occurs; of these samples the one most like the whole set.
-
-    order: the strings in the order that the result is to have. Alike is what has the same share of repeated mentions.
-    """
-    by_count = sorted(order, key=lambda mention: len(strings[mention]))
-    step = max(1, round(sum(map(len, strings.values())) / mentions))
-
-    def repeated(sample: list[str]) -> float:
-        return 1 - len(sample) / sum(len(strings[mention]) for mention in sample)
-
-    samples = [by_count[start::step] for start in range(step)]
-    taken = set(min(samples, key=lambda sample: abs(repeated(sample) - repeated(order))))
-    return [mention for mention in order if mention in taken]
+def sample_alike(groups: list[list[Solved]], step: int) -> list[list[Solved]]:
+    """One mention in `step`: every step-th group in order of size, and of a group larger than that its share."""
+    small = sorted((group for group in groups if len(group) <= step), key=len)
+    large = [group[: round(len(group) / step)] for group in groups if len(group) > step]
+    return [*small[step // 2 :: step], *large]

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.names import FACTS, tokenize, tokens_in
 from benchmarks.output import show
 from benchmarks.processes import alone, peak_bytes, resident_bytes
-from benchmarks.trie_names import FACTS, tokenize, tokens_in
 from gemel.entities.subset import subset_of
 from gemel.entities.trie import ARRAYS, NONE, ROOT, WORD, PackedTrie, read_trie, write_trie
 from gemel.entities.trie_build import NameTokens, build_trie

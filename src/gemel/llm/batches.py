@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 
 import numpy as np
 
@@ -64,19 +65,25 @@ def make_rows(prompts: Sequence[Prompt]) -> list[Row]:
 def make_batches(rows: Sequence[Row], num_beams: int, tokens_at_once: int) -> Iterator[list[Row]]:
     """Put rows of like shape together, as many as the budget allows, but at least one.
 
+    Rows of one mention come alone, those of two or three, of four to seven, and so on: in each forward pass a row takes
+    as many positions as the one with the most.
     tokens_at_once: positions of the cache, padding and room for generated tokens included.
     """
-    batch: list[Row] = []
-    width = 0
-    for row in sorted(rows, key=lambda row: (len(row.mentions), row.width)):
-        needed = row.width + SLOTS_PER_BEAM * num_beams * len(row.mentions)
-        if batch and max(width, needed) * (len(batch) + 1) > tokens_at_once:
-            yield batch
-            batch, width = [], 0
-        batch.append(row)
-        width = max(width, needed)
-    if batch:
+    for _, alike in groupby(sorted(rows, key=_shape), key=lambda row: _shape(row)[0]):
+        batch: list[Row] = []
+        width = 0
+        for row in alike:
+            needed = row.width + SLOTS_PER_BEAM * num_beams * len(row.mentions)
+            if batch and max(width, needed) * (len(batch) + 1) > tokens_at_once:
+                yield batch
+                batch, width = [], 0
+            batch.append(row)
+            width = max(width, needed)
         yield batch
+
+
+def _shape(row: Row) -> tuple[int, int]:
+    return len(row.mentions).bit_length(), row.width
 
 
 def prompt_lengths(rows: Sequence[Row]) -> IntArray:

@@ -1,4 +1,4 @@
-"""Names for `benchmarks.trie`, as token ids: those of files, and as many more as a size lacks, recombined from them.
+"""Names for the benchmarks, as token ids: those of files, and as many more as a size lacks, recombined from them.
 
 A recombined name is the front of one name with the last word of another. Names are kept as pairs of numbers and become
 text a piece at a time: twenty million strings and a set of them would take more memory than any trie.
@@ -79,13 +79,13 @@ def tokenize(names: Sequence[Path], size: int, tokenizer: str, folder: Path) -> 
     pieces = []
     for first in range(0, size, NAMES_AT_ONCE):
         tokens = tokenize_names(wanted.texts(first, first + NAMES_AT_ONCE), loaded)
-        pieces.append(NameTokens(tokens.token_ids, tokens.lengths[tokens.lengths > 0]))
+        pieces.append(tokens)
     seconds = time.perf_counter() - start
-    distinct = _distinct(pieces)
-    np.save(folder / "ids.npy", distinct.token_ids)
-    np.save(folder / "lengths.npy", distinct.lengths)
+    found = distinct(pieces)
+    np.save(folder / "ids.npy", found.token_ids)
+    np.save(folder / "lengths.npy", found.lengths)
     facts: dict[str, Any] = {"tokenizer": Path(tokenizer).name, "files": [path.name for path in names], "asked": size}
-    facts |= {"names": len(distinct.lengths), "tokenize_s": seconds}
+    facts |= {"names": len(found.lengths), "tokenize_s": seconds}
     (folder / FACTS).write_text(json.dumps(facts) + "\n", encoding="utf-8")
     return facts
 
@@ -108,8 +108,9 @@ def _first_places(values: Numbers) -> Numbers:
     return np.sort(np.unique(values, return_index=True)[1])
 
 
-def _distinct(pieces: Sequence[NameTokens]) -> NameTokens:
-    """Leave out what has another's token ids; the few names that only hash alike are no loss."""
+def distinct(pieces: Sequence[NameTokens]) -> NameTokens:
+    """Leave out what has no token or another's; the few names that only hash alike are no loss."""
+    pieces = [NameTokens(piece.token_ids, piece.lengths[piece.lengths > 0]) for piece in pieces]
     weights = np.random.default_rng(1).integers(2**64, size=2**15, dtype=np.uint64)
     tokens, hashes = NameTokens.joined(pieces), [_hashes(piece, weights) for piece in pieces]
     kept = np.zeros(len(tokens.lengths), dtype=np.bool_)
