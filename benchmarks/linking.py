@@ -175,8 +175,8 @@ def parse() -> argparse.Namespace:
     modes = parser.add_mutually_exclusive_group()
     for mode, what in (("wikimel", "one mention in seven repeats another"), ("archive", "ten posts a mention")):
         modes.add_argument(f"--{mode}", dest="mode", action="store_const", const=mode, default="distinct", help=what)
-    parser.add_argument("--family", choices=("llama", "opt"), default="llama")
-    parser.add_argument("--shape", choices=("small", "llama2-7b", "opt-6.7b"), default="small")
+    parser.add_argument("--family", choices=("llama", "opt"), default="llama", help="of the small shape")
+    parser.add_argument("--shape", choices=[name for name in SHAPES if name != "small-opt"], default="small")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
     parser.add_argument("--mentions", type=int, help="another number of mentions")
@@ -196,10 +196,8 @@ def checked(parser: argparse.ArgumentParser, settings: argparse.Namespace) -> ar
         parser.error("--tokenizer goes with --names or --mentions-from; without them names are made up")
     if settings.curves and settings.tokenizer and not settings.names:
         parser.error("--curves with --tokenizer needs --names")
-    if settings.shape == "opt-6.7b":
-        settings.family = "opt"
-    elif settings.shape == "llama2-7b" and settings.family == "opt":
-        parser.error("--shape llama2-7b is no OPT; use --shape opt-6.7b")
+    if settings.shape != "small":
+        settings.family = SHAPES[settings.shape].family
     settings.mentions = settings.mentions or (16 if settings.quick else 208)
     settings.per_slice, settings.alone = (8, 8) if settings.quick else (104, 64)
     return settings

@@ -49,6 +49,7 @@ class Vocabulary:
 SHAPES = {
     "small": Shape("llama", hidden=192, layers=4, heads=6, inner=512, vocab=8_000),
     "small-opt": Shape("opt", hidden=192, layers=4, heads=6, inner=768, vocab=8_000),
+    "opt-125m": Shape("opt", hidden=768, layers=12, heads=12, inner=3_072, vocab=50_272),
     "llama2-7b": Shape("llama", hidden=4_096, layers=32, heads=32, inner=11_008, vocab=32_000),
     "opt-6.7b": Shape("opt", hidden=4_096, layers=32, heads=32, inner=16_384, vocab=50_272),
 }
