@@ -22,8 +22,8 @@ from gemel.entities.trie import NONE, Children, IntArray, PackedTrie
 ENDED = NONE
 ADVICE = "it was built for another tokenizer; run `dvc repro entity_trie`"
 FloatArray = npt.NDArray[np.float32]
-# A position with up to so many times the children of another may be padded together with it.
-_WIDTH_FACTOR = 4
+# Of positions whose best tokens are looked for together the widest may have so many times the tokens of the narrowest.
+_WIDTH_FACTOR = 16
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,13 @@ class Offers:
 
 @dataclass(frozen=True)
 class Offered:
-    """The tokens that may follow some positions, on the model's device, padded to the most that follow one of them.
+    """All tokens that may follow some positions, one position after the other, on the model's device.
 
-    rows: which positions, on the host, (rows,). places: where the child lies, as TrieConstraint.children counts, -1 for
-    the end of a name, -2 for padding, (rows, width), int64. tokens: likewise.
+    rows: which position, (n,), int64. places: where the child lies, as TrieConstraint.children counts, or -1 for the
+    end of a name, which comes last; likewise. tokens: likewise.
     """
 
-    rows: IntArray
+    rows: Tensor
     places: Tensor
     tokens: Tensor
 
@@ -163,26 +163,57 @@ class TrieConstraint:
         to find of each. The probability is that of the softmax over the whole vocabulary, in float32.
         Where logits are NaN or infinite, so that there is no probability, the score is NaN.
         """
-        logits = logits.float()
-        norms = logits.logsumexp(dim=-1, keepdim=True)
-        scores = np.full((len(logits), kept), -np.inf, dtype=np.float32)
-        children = np.full((len(logits), kept), ENDED, dtype=np.int64)
-        for part in self.offered(below):
-            at = torch.from_numpy(part.rows).to(self.device)
-            found = logits[at[:, None], part.tokens] - norms[at]
-            found = found.where(found.isfinite(), torch.nan).where(part.places != _NOT_OFFERED, -torch.inf)
-            top = found.topk(min(kept, found.shape[1]), dim=1)
-            width = top.values.shape[1]
-            scores[part.rows, :width] = top.values.cpu().numpy()
-            best = part.places.gather(1, top.indices).cpu().numpy()
-            children[part.rows, :width] = np.where(best < 0, ENDED, self.nodes_at(np.maximum(best, 0)))
-        return Offers(scores, children)
+        counts = below.counts + below.ends
+        order = np.argsort(counts, kind="stable")
+        counts = counts[order]
+        offered = self.offered(Children(below.first[order], below.counts[order], below.ends[order]))
+        found = self._log_probabilities(logits, torch.from_numpy(order).to(self.device)[offered.rows], offered.tokens)
+        starts = np.cumsum(counts) - counts
+        scores, places = found.new_full((len(counts), kept), -torch.inf), offered.places.new_zeros(len(counts), kept)
+        for part in _alike(counts):
+            start, width = int(starts[part.start]), int(counts[part.stop - 1])
+            flat = slice(start, int(starts[part.stop - 1]) + width)
+            first = torch.from_numpy(starts[part]).to(self.device)
+            rows = offered.rows[flat] - part.start
+            columns = torch.arange(flat.start, flat.stop, device=self.device) - first.index_select(0, rows)
+            padded = found.new_full((part.stop - part.start, width), -torch.inf)
+            padded[rows, columns] = found[flat]
+            top = padded.topk(min(kept, width), dim=1)
+            scores[part, : top.values.shape[1]] = top.values
+            at = first[:, None] + top.indices
+            # What stands for a missing token may lie past the end; its score of -inf says that it means nothing.
+            places[part, : top.values.shape[1]] = offered.places[at.clamp_(max=len(found) - 1)]
+        back = np.argsort(order)
+        best = places.cpu().numpy()[back]
+        children = np.where(best < 0, ENDED, self.nodes_at(np.maximum(best, 0)))
+        return Offers(scores.cpu().numpy()[back], children)
 
-    def offered(self, below: Children) -> Iterator[Offered]:
-        """All tokens that may follow some positions, in parts in which these have similar numbers of children."""
-        for rows in _alike(below.counts):
-            part = Children(below.first[rows], below.counts[rows], below.ends[rows])
-            yield Offered(rows, *self._lay_out(part))
+    def offered(self, below: Children) -> Offered:
+        """Lay out all tokens that may follow some positions."""
+        counts = below.counts + below.ends
+        stops = np.cumsum(counts)
+        shifts, sizes, ends = (
+            torch.from_numpy(array).to(self.device)
+            for array in (below.first - stops + counts, counts, stops[below.ends] - 1)
+        )
+        total = int(stops[-1])
+        rows = torch.repeat_interleave(sizes, output_size=total)
+        places = torch.arange(total, device=self.device).add_(shifts.index_select(0, rows)).index_fill_(0, ends, 0)
+        tokens = self._tokens.index_select(0, self._nodes_there(places)).long()
+        return Offered(rows, places.index_fill_(0, ends, ENDED), tokens.index_fill_(0, ends, self.eos_token_id))
+
+    def _log_probabilities(self, logits: Tensor, rows: Tensor, tokens: Tensor) -> Tensor:
+        """Of each token behind its row, NaN where there is none, float32."""
+        logits = logits.float()
+        found = logits.flatten().index_select(0, rows * logits.shape[1] + tokens) - logits.logsumexp(dim=-1)[rows]
+        return found.where(found.isfinite(), torch.nan)
+
+    def _nodes_there(self, places: Tensor) -> Tensor:
+        """As nodes_at, on the device."""
+        if not len(self._subset_nodes):
+            return places
+        inside = places.clamp(max=len(self.trie) - 1)
+        return torch.where(places == inside, places, self._subset_nodes_there[places - inside - 1])
 
     def _set_views(self, subsets: Sequence[TrieSubset]) -> None:
         self._views: list[PackedTrie | TrieSubset] = [self.trie, *subsets]
@@ -191,27 +222,11 @@ class TrieConstraint:
         self._subset_nodes = np.concatenate([np.zeros(0, dtype=np.int64), *(each.nodes for each in subsets)])
         self._subset_nodes_there = torch.from_numpy(self._subset_nodes).to(self.device)
 
-    def _lay_out(self, below: Children) -> tuple[Tensor, Tensor]:
-        """Places and tokens that are offered behind some positions, padded to the most, (positions, width) each."""
-        first, counts, ends = (
-            torch.from_numpy(array).to(self.device)[:, None] for array in (below.first, below.counts, below.ends)
-        )
-        steps = torch.arange(int((below.counts + below.ends).max()), device=self.device)
-        places = torch.where(steps < counts, first + steps, _NOT_OFFERED)
-        nodes = places.clamp(min=0)
-        if len(self._subset_nodes):
-            inside = nodes.clamp(max=len(self.trie) - 1)
-            nodes = torch.where(nodes == inside, nodes, self._subset_nodes_there[nodes - inside - 1])
-        tokens = self._tokens.index_select(0, nodes.flatten()).long().view_as(nodes)
-        at_end = ends & (steps == counts)
-        return torch.where(at_end, _END_OFFERED, places), torch.where(at_end, self.eos_token_id, tokens)
 
-
-_NOT_OFFERED, _END_OFFERED = -2, -1
-
-
-def _alike(counts: IntArray) -> Iterator[IntArray]:
-    """Split positions so that those of a part have similar counts, and padding costs little."""
-    classes = np.log(np.maximum(counts, 1)) // np.log(_WIDTH_FACTOR)
-    for one in np.unique(classes):
-        yield np.flatnonzero(classes == one)
+def _alike(counts: IntArray) -> Iterator[slice]:
+    """Cut ascending counts into stretches of similar ones, so that padding costs little."""
+    start = 0
+    while start < len(counts):
+        stop = int(np.searchsorted(counts, _WIDTH_FACTOR * counts[start], side="right"))
+        yield slice(start, stop)
+        start = stop
