@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from gemel.entities.constraint import Logits
 from gemel.entities.trie import IntArray
 from gemel.llm.batches import SLOTS_PER_BEAM, Row, prompt_lengths
 from gemel.llm.beams import Beams, BoolArray
@@ -33,8 +34,8 @@ class Reader:
         self.lengths = prompt_lengths(batch)
         self._seen = np.concatenate([_seen(row, width) for row in batch])
 
-    def read_prompts(self) -> Tensor:
-        """Read each context and query once; return the logits behind each prompt, (mentions, vocab).
+    def read_prompts(self) -> Logits:
+        """Read each context and query once; return the logits behind each prompt, in the order of the mentions.
 
         Whole prompts run unpadded, with those of equal length together: a padding mask would cost the causal attention
         kernel.
@@ -42,10 +43,10 @@ class Reader:
         # Rows of one mention come first: their prompts share nothing.
         alone = sum(len(row.mentions) == 1 for row in self._batch)
         whole, shared = self._read_whole(range(alone)), self._read_shared(range(alone, len(self._batch)))
-        return torch.cat([*whole, *shared])
+        return Logits(torch.cat([*whole, *shared]), np.arange(len(self.rows)))
 
-    def read_chains(self, beams: Beams, tokens: IntArray, lengths: IntArray) -> Tensor:
-        """Read chains of tokens behind the beams that are unread; return the logits behind each token, (tokens, vocab).
+    def read_chains(self, beams: Beams, tokens: IntArray, lengths: IntArray) -> Logits:
+        """Read chains of tokens behind the beams that are unread; return the logits behind each token.
 
         tokens: of one chain after the other, (tokens,). lengths: of each chain, in the order of beams.unread().
         The beams get the slots of their chains as ancestors.
@@ -71,7 +72,7 @@ class Reader:
         own = np.zeros((*beams.states.shape, width), dtype=np.bool_)
         own[mention_of[chain], beam_of[chain], columns] = True
         beams.ancestors = np.concatenate((beams.ancestors, own), axis=2)
-        return logits[torch.from_numpy(rows).to(logits.device), torch.from_numpy(columns).to(logits.device)]
+        return Logits(logits.flatten(0, 1), rows * width + columns)
 
     def keep(self, mentions: IntArray) -> IntArray:
         """Keep only some mentions, and the rows that they are in; return these mentions in their new order."""
