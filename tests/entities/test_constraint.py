@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemel.core.errors import ArtifactError
-from gemel.entities.constraint import ENDED, Logits, TrieConstraint
+from gemel.entities.constraint import ENDED, TrieConstraint
 from gemel.entities.subset import subset_of
 from gemel.entities.trie import NONE, ROOT
 from gemel.entities.trie_build import build_trie
@@ -27,8 +27,7 @@ def best(constraint: TrieConstraint, states: list[int], views=None, kept=VOCAB, 
     """What `best` finds behind each state: pairs of a rounded probability and a child, by descending probability."""
     views = np.zeros(len(states), dtype=np.int64) if views is None else np.array(views)
     logits = torch.zeros(len(states), VOCAB) if logits is None else logits
-    rows = Logits(logits, np.arange(len(states)))
-    found = constraint.best(rows, constraint.children(np.array(states), views), kept)
+    found = constraint.best(logits, constraint.children(np.array(states), views), kept)
     return [
         [(round(float(np.exp(score)), 4), int(child)) for score, child in zip(*row, strict=True) if score > -np.inf]
         for row in zip(found.scores, found.children, strict=True)
@@ -57,14 +56,6 @@ def test_probabilities_are_of_the_softmax_over_the_whole_vocabulary():
     logits = torch.full((1, VOCAB), -40.0)
     logits[0, [0, 5, 7]] = torch.tensor([0.5, 0.2, 0.3]).log()  # Token 0 is not in the trie.
     assert best(constrain(NAMES), [ROOT], logits=logits) == [[(0.3, 2), (0.2, 1)]]
-
-
-def test_positions_may_stand_anywhere_among_the_logits():
-    constraint = constrain([(3,), (4,)])
-    values = torch.zeros(3, VOCAB)
-    values[2, 4], values[0, 3] = 5.0, 5.0
-    below = constraint.children(np.array([ROOT, ROOT]), np.zeros(2, dtype=np.int64))
-    assert constraint.best(Logits(values, np.array([2, 0])), below, 1).children.tolist() == [[2], [1]]
 
 
 def test_only_the_best_are_kept():
@@ -140,7 +131,7 @@ def test_logits_that_are_not_finite_give_scores_that_are_no_numbers(broken):
     logits = torch.zeros(1, VOCAB)
     logits[0, 0] = broken
     constraint = constrain(NAMES)
-    found = constraint.best(Logits(logits, np.array([0])), constraint.children(np.array([ROOT]), np.array([0])), 5)
+    found = constraint.best(logits, constraint.children(np.array([ROOT]), np.array([0])), 5)
     assert np.isnan(found.scores).any()
 
 

@@ -28,17 +28,6 @@ _LOGITS_AT_ONCE = 400_000
 
 
 @dataclass(frozen=True)
-class Logits:
-    """The LLM's logits behind some positions.
-
-    values: of any float type, on the device, (n, vocab). rows: each position's row in them, on the host, (positions,).
-    """
-
-    values: Tensor
-    rows: IntArray
-
-
-@dataclass(frozen=True)
 class Offers:
     """The best that may follow some positions, best first, on the host.
 
@@ -168,18 +157,19 @@ class TrieConstraint:
             lengths=np.bincount(chain_of, minlength=len(states)),
         )
 
-    def best(self, logits: Logits, below: Children, kept: int) -> Offers:
+    def best(self, logits: Tensor, below: Children, kept: int) -> Offers:
         """Find the best tokens behind each position.
 
-        below: what may follow each position. kept: how many to find of each. The probability is that of the softmax
-        over the whole vocabulary, in float32.
+        logits: (positions, vocab), any float type, on the device. below: what may follow each position. kept: how many
+        to find of each. The probability is that of the softmax over the whole vocabulary, in float32.
         Where logits are NaN or infinite, so that there is no probability, the score is NaN.
         """
         counts = below.counts + below.ends
         order = np.argsort(counts, kind="stable")
         counts = counts[order]
         offered = self.offered(Children(below.first[order], below.counts[order], below.ends[order]))
-        found = self._log_probabilities(Logits(logits.values, logits.rows[order]), offered)
+        rows = torch.from_numpy(order).to(self.device).index_select(0, offered.rows)
+        found = self._log_probabilities(logits, rows, offered.tokens)
         starts = np.cumsum(counts) - counts
         scores, places = found.new_full((len(counts), kept), -torch.inf), offered.places.new_zeros(len(counts), kept)
         for part in _alike(counts):
@@ -214,16 +204,13 @@ class TrieConstraint:
         tokens = self._tokens.index_select(0, self._nodes_there(places)).long()
         return Offered(rows, places.index_fill_(0, ends, ENDED), tokens.index_fill_(0, ends, self.eos_token_id))
 
-    def _log_probabilities(self, logits: Logits, offered: Offered) -> Tensor:
-        """Of each token that is offered, NaN where there is none, float32."""
-        values, rows = logits.values, torch.from_numpy(logits.rows).to(self.device)
+    def _log_probabilities(self, logits: Tensor, rows: Tensor, tokens: Tensor) -> Tensor:
+        """Of each token behind its row, NaN where there is none, float32."""
         # On a CPU a few rows at a time, which stay in its cache: the whole of them would take three times as long.
-        at_once = max(1, _LOGITS_AT_ONCE // values.shape[1]) if self.device.type == "cpu" else len(rows)
-        norms = torch.cat(
-            [values.index_select(0, part).float().logsumexp(dim=-1) for part in torch.split(rows, at_once)]
-        )
-        wanted = rows.index_select(0, offered.rows) * values.shape[1] + offered.tokens
-        found = values.flatten().index_select(0, wanted).float() - norms.index_select(0, offered.rows)
+        at_once = max(1, _LOGITS_AT_ONCE // logits.shape[1]) if self.device.type == "cpu" else len(logits)
+        norms = torch.cat([part.float().logsumexp(dim=-1) for part in torch.split(logits, at_once)])
+        wanted = logits.flatten().index_select(0, rows * logits.shape[1] + tokens)
+        found = wanted.float() - norms.index_select(0, rows)
         return found.where(found.isfinite(), torch.nan)
 
     def _nodes_there(self, places: Tensor) -> Tensor:

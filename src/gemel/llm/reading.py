@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from gemel.entities.constraint import Logits
 from gemel.entities.trie import IntArray
 from gemel.llm.batches import SLOTS_PER_BEAM, Row, prompt_lengths
 from gemel.llm.beams import Beams, BoolArray
@@ -34,8 +33,8 @@ class Reader:
         self.lengths = prompt_lengths(batch)
         self._seen = np.concatenate([_seen(row, width) for row in batch])
 
-    def read_prompts(self) -> Logits:
-        """Read each context and query once; return the logits behind each prompt, in the order of the mentions.
+    def read_prompts(self) -> Tensor:
+        """Read each context and query once; return the logits behind each prompt, (mentions, vocab).
 
         Whole prompts run unpadded, with those of equal length together: a padding mask would cost the causal attention
         kernel.
@@ -43,10 +42,10 @@ class Reader:
         # Rows of one mention come first: their prompts share nothing.
         alone = sum(len(row.mentions) == 1 for row in self._batch)
         whole, shared = self._read_whole(range(alone)), self._read_shared(range(alone, len(self._batch)))
-        return Logits(torch.cat([*whole, *shared]), np.arange(len(self.rows)))
+        return torch.cat([*whole, *shared])
 
-    def read_chains(self, beams: Beams, tokens: IntArray, lengths: IntArray) -> Logits:
-        """Read chains of tokens behind the beams that are unread; return the logits behind each token.
+    def read_chains(self, beams: Beams, tokens: IntArray, lengths: IntArray) -> Tensor:
+        """Read chains of tokens behind the beams that are unread; return the logits behind each token, (tokens, vocab).
 
         tokens: of one chain after the other, (tokens,). lengths: of each chain, in the order of beams.unread().
         The beams get the slots of their chains as ancestors.
@@ -58,6 +57,8 @@ class Reader:
         columns, width = _columns(rows, self._count)
         token_ids, positions = np.zeros((2, self._count, width), dtype=np.int64)
         token_ids[rows, columns] = tokens
+        real = np.zeros((self._count, width), dtype=np.bool_)
+        real[rows, columns] = True
         positions[rows, columns] = (self.lengths + beams.lengths - 1)[mention_of[chain]] + behind
         visible = self._visible(beams, mention_of[chain], beam_of[chain], rows, columns, chain, width)
         self._cache.write_slots(self._count, width)
@@ -68,11 +69,13 @@ class Reader:
             position_ids=torch.from_numpy(positions).to(self._llm.device),
             past_key_values=self._cache,
             use_cache=True,
+            # The head is a good part of a small model: padding goes without.
+            logits_to_keep=torch.from_numpy(real).to(self._llm.device),
         ).logits
         own = np.zeros((*beams.states.shape, width), dtype=np.bool_)
         own[mention_of[chain], beam_of[chain], columns] = True
         beams.ancestors = np.concatenate((beams.ancestors, own), axis=2)
-        return Logits(logits.flatten(0, 1), rows * width + columns)
+        return logits
 
     def keep(self, mentions: IntArray) -> IntArray:
         """Keep only some mentions, and the rows that they are in; return these mentions in their new order."""

@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 
 from gemel.core.errors import BackboneError, ConfigError, ShapeError
 from gemel.core.settings import TOKENS_AT_ONCE
-from gemel.entities.constraint import Logits, Offers, TrieConstraint
+from gemel.entities.constraint import Offers, TrieConstraint
 from gemel.entities.subset import TrieSubset
 from gemel.entities.trie import NONE, ROOT, Children, IntArray, PackedTrie
 from gemel.llm.backbone import context_limit
@@ -200,7 +200,7 @@ class _Task:
         offers = self._offers(logits, chains.below, mentions, beams.width)
         beams.positions[at] = kept.append(offers, chains.lengths)
 
-    def _offers(self, logits: Logits, below: Children, mentions: IntArray, width: int) -> Offers:
+    def _offers(self, logits: Tensor, below: Children, mentions: IntArray, width: int) -> Offers:
         """The best that may follow each position. mentions: whose it is.
 
         Raises: BackboneError if its logits are not finite.
