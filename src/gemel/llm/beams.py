@@ -10,13 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from gemel.entities.constraint import ENDED, Offers, TrieConstraint
-from gemel.entities.trie import NONE, ROOT, IntArray
+from gemel.entities.constraint import ENDED, FloatArray, Offers, TrieConstraint
+from gemel.entities.trie import NONE, ROOT, BoolArray, IntArray
 
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 UNREAD = NONE
 
 
@@ -141,7 +138,8 @@ class Beams:
         last = self.means[rows, self.limits - 1]
         done = ~alive | (np.isfinite(last) & (self.scores[:, 0] / np.maximum(self.lengths, 1) <= last))
         wanted = self.means[rows, np.minimum(results, self.limits) - 1]
-        open_rows = np.flatnonzero(~done & np.isfinite(wanted))
+        # Where all are wanted, the rule has always ended the search before the bound could.
+        open_rows = np.flatnonzero(~done & np.isfinite(wanted) & (results < self.limits))
         if len(open_rows):
             states = self.states[open_rows]
             views = np.repeat(self.views[open_rows], self.width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
@@ -10,11 +11,27 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from gemel.entities.trie import IntArray
+from gemel.entities.trie import BoolArray, IntArray
 from gemel.llm.batches import SLOTS_PER_BEAM, Row, prompt_lengths
-from gemel.llm.beams import Beams, BoolArray
+from gemel.llm.beams import Beams
 from gemel.llm.cache import SharedPromptCache
 from gemel.llm.segments import Segment, embed_segments
+
+
+@dataclass(frozen=True)
+class _Slots:
+    """Where the tokens of some chains go, each array (tokens,).
+
+    chains, mentions, beams: whose a token is. rows, columns: its row of the cache, and its place among the row's new
+    slots. width: new slots of each row, padding included.
+    """
+
+    chains: IntArray
+    mentions: IntArray
+    beams: IntArray
+    rows: IntArray
+    columns: IntArray
+    width: int
 
 
 class Reader:
@@ -50,30 +67,22 @@ class Reader:
         tokens: of one chain after the other, (tokens,). lengths: of each chain, in the order of beams.unread().
         The beams get the slots of their chains as ancestors.
         """
-        mention_of, beam_of = np.nonzero(beams.unread())
-        chain = np.repeat(np.arange(len(lengths)), lengths)
-        behind = np.arange(len(tokens)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        rows = self.rows[mention_of[chain]]
-        columns, width = _columns(rows, self._count)
-        token_ids, positions = np.zeros((2, self._count, width), dtype=np.int64)
-        token_ids[rows, columns] = tokens
-        real = np.zeros((self._count, width), dtype=np.bool_)
-        real[rows, columns] = True
-        positions[rows, columns] = (self.lengths + beams.lengths - 1)[mention_of[chain]] + behind
-        visible = self._visible(beams, mention_of[chain], beam_of[chain], rows, columns, chain, width)
-        self._cache.write_slots(self._count, width)
+        slots = self._lay_out(beams, lengths)
+        positions = (self.lengths + beams.lengths - 1)[slots.mentions] + _numbered(lengths)
+        visible = self._visible(beams, slots)
+        self._cache.write_slots(self._count, slots.width)
         logits: Tensor = self._llm(
-            input_ids=torch.from_numpy(token_ids).to(self._llm.device),
+            input_ids=self._placed(slots, tokens),
             # Slots of a row are a tree, not a sequence: order says nothing about who sees whom, or at which position.
             attention_mask=self._cache.mask(visible),
-            position_ids=torch.from_numpy(positions).to(self._llm.device),
+            position_ids=self._placed(slots, positions),
             past_key_values=self._cache,
             use_cache=True,
             # The head is a good part of a small model: padding goes without.
-            logits_to_keep=torch.from_numpy(real).to(self._llm.device),
+            logits_to_keep=self._placed(slots, np.ones(len(tokens), dtype=np.bool_)),
         ).logits
-        own = np.zeros((*beams.states.shape, width), dtype=np.bool_)
-        own[mention_of[chain], beam_of[chain], columns] = True
+        own = np.zeros((*beams.states.shape, slots.width), dtype=np.bool_)
+        own[slots.mentions, slots.beams, slots.columns] = True
         beams.ancestors = np.concatenate((beams.ancestors, own), axis=2)
         return logits
 
@@ -124,7 +133,6 @@ class Reader:
         embeddings = torch.cat([self._embed(prompt.query) for prompt in row.prompts])
         lengths = np.array(row.query_lengths)
         of_query = np.repeat(np.arange(len(lengths)), lengths)
-        behind = np.arange(len(of_query)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         visible = np.ones((1, len(of_query), row.width), dtype=np.bool_)
         visible[0, :, row.context_length :] = np.tril(of_query[:, None] == of_query)
         self._cache.write(slice(place, place + 1), row.context_length)
@@ -132,7 +140,7 @@ class Reader:
         logits: Tensor = self._llm(
             inputs_embeds=embeddings[None],
             attention_mask=self._cache.mask(visible),
-            position_ids=torch.from_numpy(row.context_length + behind).to(self._llm.device)[None],
+            position_ids=torch.from_numpy(row.context_length + _numbered(lengths)).to(self._llm.device)[None],
             past_key_values=self._cache,
             use_cache=True,
             logits_to_keep=ends,
@@ -142,24 +150,29 @@ class Reader:
     def _embed(self, segments: tuple[Segment, ...]) -> Tensor:
         return embed_segments(segments, self._llm.get_input_embeddings()).to(self._llm.device, self._llm.dtype)
 
-    def _visible(
-        self,
-        beams: Beams,
-        mentions: IntArray,
-        places: IntArray,
-        rows: IntArray,
-        columns: IntArray,
-        chain: IntArray,
-        width: int,
-    ) -> BoolArray:
+    def _lay_out(self, beams: Beams, lengths: IntArray) -> _Slots:
+        """Give each token of the chains behind unread beams a slot. lengths: of each chain."""
+        chains = np.repeat(np.arange(len(lengths)), lengths)
+        mention_of, beam_of = np.nonzero(beams.unread())
+        rows = self.rows[mention_of[chains]]
+        sizes = np.bincount(rows, minlength=self._count)
+        return _Slots(chains, mention_of[chains], beam_of[chains], rows, _numbered(sizes), int(sizes.max()))
+
+    def _placed(self, slots: _Slots, values: IntArray | BoolArray) -> Tensor:
+        """One value for each token, in its slot; zero in the padding: (rows, width), on the LLM's device."""
+        placed = np.zeros((self._count, slots.width), dtype=values.dtype)
+        placed[slots.rows, slots.columns] = values
+        return torch.from_numpy(placed).to(self._llm.device)
+
+    def _visible(self, beams: Beams, slots: _Slots) -> BoolArray:
         """Which positions each new token sees: its mention's prompt, its beam's ancestors, its chain up to itself."""
-        prompt, slots = self._seen.shape[1], self._cache.slots
-        visible = np.zeros((self._count, width, prompt + slots + width), dtype=np.bool_)
-        visible[rows, columns, :prompt] = self._seen[mentions]
-        visible[rows, columns, prompt : prompt + slots] = beams.ancestors[mentions, places]
-        chains = np.full((self._count, width), -1)
-        chains[rows, columns] = chain
-        visible[:, :, prompt + slots :] = np.tril(chains[:, :, None] == chains[:, None])
+        prompt, before = self._seen.shape[1], self._cache.slots
+        visible = np.zeros((self._count, slots.width, prompt + before + slots.width), dtype=np.bool_)
+        visible[slots.rows, slots.columns, :prompt] = self._seen[slots.mentions]
+        visible[slots.rows, slots.columns, prompt : prompt + before] = beams.ancestors[slots.mentions, slots.beams]
+        chains = np.full((self._count, slots.width), -1)
+        chains[slots.rows, slots.columns] = slots.chains
+        visible[:, :, prompt + before :] = np.tril(chains[:, :, None] == chains[:, None])
         return visible
 
 
@@ -172,10 +185,11 @@ def _seen(row: Row, width: int) -> BoolArray:
     return seen
 
 
-def _columns(rows: IntArray, count: int) -> tuple[IntArray, int]:
-    """Number the entries of each row; rows: sorted, (entries,). Returns the numbers and the most entries of a row."""
-    sizes = np.bincount(rows, minlength=count)
-    return np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes), int(sizes.max())
+def _numbered(lengths: IntArray) -> IntArray:
+    """Number the members of runs that lie one behind the other, each run from 0. lengths: of each run, (runs,)."""
+    ends = np.cumsum(lengths)
+    numbers: IntArray = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
+    return numbers
 
 
 def _close_gaps(held: IntArray, rows: int) -> IntArray:

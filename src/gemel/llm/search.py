@@ -22,10 +22,10 @@ from gemel.core.errors import BackboneError, ConfigError, ShapeError
 from gemel.core.settings import TOKENS_AT_ONCE
 from gemel.entities.constraint import Offers, TrieConstraint
 from gemel.entities.subset import TrieSubset
-from gemel.entities.trie import NONE, ROOT, Children, IntArray, PackedTrie
+from gemel.entities.trie import NONE, ROOT, BoolArray, Children, IntArray, PackedTrie
 from gemel.llm.backbone import context_limit
 from gemel.llm.batches import Row, make_batches, make_rows
-from gemel.llm.beams import Beams, BoolArray, Positions
+from gemel.llm.beams import Beams, Positions
 from gemel.llm.cache import SharedPromptCache
 from gemel.llm.reading import Reader
 from gemel.llm.segments import Prompt, Segment
@@ -92,9 +92,10 @@ class BeamSearch:
         """
         if results is not None and results < 1:
             raise ConfigError(f"results: must be at least 1, got {results}")
-        views, constraint = self._views(among, len(prompts))
-        for mention, prompt in enumerate(prompts):
-            self._check_prompt(mention, prompt, among[mention] if among else None)
+        choices = [None] * len(prompts) if among is None else among
+        views, constraint = self._views(choices, len(prompts))
+        for mention, (prompt, subset) in enumerate(zip(prompts, choices, strict=True)):
+            self._check_prompt(mention, prompt, subset)
         limits = np.minimum(self._num_beams, constraint.name_counts(views))
         task = _Task(self._llm, constraint, views, limits, results or self._num_beams, SharedPromptCache(self._llm))
         found: dict[int, Hypotheses] = {}
@@ -126,16 +127,14 @@ class BeamSearch:
                 rest = [*batch[0].halves(), *rest[1:]]
             waiting = deque(make_batches(rest, self._num_beams, self.tokens_at_once))
 
-    def _views(self, among: Sequence[TrieSubset | None] | None, count: int) -> tuple[IntArray, TrieConstraint]:
+    def _views(self, among: Sequence[TrieSubset | None], count: int) -> tuple[IntArray, TrieConstraint]:
         """The view of each prompt, and the constraint that has these views."""
-        if among is None:
-            return np.zeros(count, dtype=np.int64), self._constraint
         if len(among) != count:
             raise ConfigError(f"among: expected one entry for each of {count} prompts, got {len(among)}")
         subsets = {id(subset): subset for subset in among if subset is not None}
         number = {key: view for view, key in enumerate(subsets, 1)}
         views = np.array([0 if subset is None else number[id(subset)] for subset in among], dtype=np.int64)
-        return views, self._constraint.among(list(subsets.values()))
+        return views, self._constraint.among(list(subsets.values())) if subsets else self._constraint
 
     def _check_prompt(self, mention: int, prompt: Prompt, subset: TrieSubset | None) -> None:
         width = self._llm.get_input_embeddings().get_parameter("weight").shape[1]
