@@ -22,7 +22,8 @@ from gemel.core.schema import Mention, Post
 from gemel.core.settings import BackboneSettings
 from gemel.entities.catalog import Catalog
 from gemel.llm.backbone import load_llm
-from gemel.mapper.mapper import WEIGHTS, LinearMapper, load_mapper, save_mapper
+from gemel.mapper.adapters.linear import LinearMapper
+from gemel.mapper.mapper import WEIGHTS, load_mapper, save_mapper
 from gemel.predictor import Linker, rooted
 from gemel.tasks.linking.demonstrations import DemonstrationBook
 

@@ -32,7 +32,8 @@ from gemel.entities.trie_build import build_trie
 from gemel.features.encoder import load_encoder
 from gemel.llm.names import tokenize_names
 from gemel.llm.tokens import load_tokenizer, tokenizer_fingerprint
-from gemel.mapper.mapper import WEIGHTS, LinearMapper, save_mapper
+from gemel.mapper.adapters.linear import LinearMapper
+from gemel.mapper.mapper import WEIGHTS, save_mapper
 from gemel.posts.dataset import read_dataset
 from gemel.posts.tables import Tables, build_tables
 from gemel.tasks.linking.demonstrations import CORPUS, solved_mentions
@@ -141,7 +142,7 @@ def make_release(folder: Path, backbone: BackboneSettings, dataset: Path, seed: 
 
 def write_params(root: Path, backbone: BackboneSettings) -> Path:
     """Write a params.yaml for `data/tiny` and these models, with a training course of a few steps."""
-    course = {"steps": 4, "batch_size": 4, "micro_batch_size": 2, "peak_rate": 0.01, "warmup_steps": 1}
+    course = {"steps": 4, "batch_size": 4, "peak_rate": 0.01, "warmup_steps": 1}
     course |= {"weight_decay": 0.01, "clip_norm": 1.0, "check_every": 2, "patience": 4}
     settings = linker_settings(backbone)
     params = {

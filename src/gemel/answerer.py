@@ -21,7 +21,7 @@ from gemel.features.tower import Vectors
 from gemel.llm.backbone import FrozenLLM
 from gemel.llm.search import BeamSearch, Hypotheses
 from gemel.llm.segments import Prompt, Segment
-from gemel.mapper.mapper import LinearMapper
+from gemel.mapper.adapters.base import Adapter
 from gemel.tasks.linking.demonstrations import DemonstrationBook
 from gemel.tasks.linking.prompt import Prefix, Segments, build_prompt, query_segment
 
@@ -63,7 +63,7 @@ class Answerer:
     def __init__(
         self,
         llm: FrozenLLM,
-        mapper: LinearMapper,
+        mapper: Adapter,
         catalog: Catalog,
         trie: PackedTrie,
         book: DemonstrationBook,

@@ -13,7 +13,6 @@ from gemel.core.settings import DemonstrationSettings, LinkerSettings, MapperSet
 COURSE = TrainingCourse(
     steps=4,
     batch_size=4,
-    micro_batch_size=2,
     peak_rate=0.01,
     warmup_steps=1,
     weight_decay=0.01,
@@ -87,9 +86,11 @@ def test_nested_section_becomes_nested_dataclasses() -> None:
 @pytest.mark.parametrize(
     ("course", "words"),
     [
-        ({"micro_batch_size": 3}, "mapper.course: .*micro_batch_size 3 does not divide batch_size 4"),
-        ({"micro_batch_size": 0}, "micro_batch_size 0 does not divide batch_size 4"),
-        ({"check_every": 5}, "check_every 5 is beyond the last of 4 steps"),
+        ({"batch_size": 0}, "mapper.course: .*steps, batch_size and check_every must be at least 1"),
+        ({"check_every": 3}, "check_every 3 does not divide steps 4: no look at dev would follow the last 1"),
+        ({"warmup_steps": 4}, "warmup_steps 4 leave nothing of 4 steps"),
+        ({"dtype": "float16"}, "epsilon 1e-08 is 0 in float16, and AdamW would divide by it; set 1.0e-6"),
+        ({"dtype": "bfloat16"}, "mapper.course.dtype: .*'float32' or 'float16'"),
         ({"peak_rate": None}, "mapper.course.peak_rate: .*valid number"),
     ],
 )

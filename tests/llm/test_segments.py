@@ -42,16 +42,6 @@ def test_segment_without_an_image_has_no_prefix(embedding: nn.Embedding) -> None
     torch.testing.assert_close(found, torch.cat([soft, rows(embedding, 1, 2), soft, rows(embedding, 3)]))
 
 
-def test_bos_stands_first(embedding: nn.Embedding) -> None:
-    soft = torch.randn(1, WIDTH)
-    found = embed_segments([Segment((1,), soft)], embedding, bos=(9,))
-    torch.testing.assert_close(found, torch.cat([rows(embedding, 9), soft, rows(embedding, 1)]))
-
-
-def test_bos_is_not_repeated_inside(embedding: nn.Embedding) -> None:
-    assert len(embed_segments([Segment((1,)), Segment((2,))], embedding, bos=(9,))) == 3
-
-
 def test_length_is_that_of_the_embedded_segment(embedding: nn.Embedding) -> None:
     for prefix in (None, (5, 6, 7), torch.randn(2, WIDTH)):
         segment = Segment((1, 2), prefix)

@@ -14,16 +14,20 @@ from lightning.pytorch.callbacks import Callback
 from tiny_world import PREFIX_TOKENS, VISION_WIDTH, WIDTH
 
 from gemel.core.settings import TrainingCourse
+from gemel.entities.trie import PackedTrie
+from gemel.entities.trie_build import build_trie
 from gemel.llm.backbone import FrozenLLM, load_llm
+from gemel.mapper.adapters.base import Adapter
 from gemel.mapper.examples import Example, ExampleSegment
-from gemel.mapper.mapper import LinearMapper
+from gemel.mapper.mapper import make_mapper
 from gemel.mapper.training import TrainingResult, train_mapper
 
 CLASSES = 3
+# The answers, 2 to 4 tokens long; 0 ends a name.
+NAMES = [(*range(40 + 5 * answer, 41 + 6 * answer), 0) for answer in range(CLASSES)]
 COURSE = TrainingCourse(
     steps=6,
     batch_size=4,
-    micro_batch_size=2,
     peak_rate=0.02,
     warmup_steps=2,
     weight_decay=0.01,
@@ -47,37 +51,45 @@ def make_examples(count: int, seed: int, shift: int = 0) -> list[Example]:
         shown = ExampleSegment((20, 21, 22 + number % 4), image.flip(0) if number % 2 else None)
         query = ExampleSegment(tuple(range(30, 33 + number % 3)), image)
         segments = (shown, query) if number % 4 else (query,)
-        # Targets of 2 to 4 tokens; 0 ends a name.
-        examples.append(Example(segments, (*range(40 + 5 * answer, 41 + 6 * answer), 0)))
+        examples.append(Example(segments, NAMES[answer], name=f"m{number}"))
     return examples
 
 
-def fresh_mapper(seed: int = 0) -> LinearMapper:
+def fresh_mapper(seed: int = 0, adapter: str = "linear") -> Adapter:
     torch.manual_seed(seed)
-    return LinearMapper(VISION_WIDTH, WIDTH, PREFIX_TOKENS)
+    return make_mapper(adapter, VISION_WIDTH, WIDTH, PREFIX_TOKENS)
+
+
+def names() -> PackedTrie:
+    """The trie of NAMES."""
+    return build_trie([name[:-1] for name in NAMES])
 
 
 def train_toy(
-    llm: FrozenLLM, progress: Path, course: TrainingCourse = COURSE, dev_shift: int = 0, **settings: Any
+    llm: FrozenLLM,
+    progress: Path,
+    course: TrainingCourse = COURSE,
+    dev_shift: int = 0,
+    dev_count: int = 6,
+    train: list[Example] | None = None,
+    **settings: Any,
 ) -> TrainingResult:
     """Train a fresh mapper on the toy task, on the CPU."""
     mapper = fresh_mapper()
     return train_mapper(
         mapper,
         llm,
-        make_examples(10, 0),
-        make_examples(6, 1, dev_shift),
+        train or make_examples(10, 0),
+        make_examples(dev_count, 1, dev_shift),
         course,
         seed=7,
-        leading_bos=False,
         progress=progress,
-        accelerator="cpu",
         **settings,
     )
 
 
-class AtMicroBatch(Callback):
-    """Does something at the end of a micro-batch, counted from 1 over the whole run."""
+class AtStep(Callback):
+    """Does something at the end of an optimizer step, counted from 1 over the whole run."""
 
     def __init__(self, number: int, act: Callable[[], None]) -> None:
         self.number, self.act = number, act
@@ -88,8 +100,8 @@ class AtMicroBatch(Callback):
 
 
 def train_until_killed(llm_folder: str, progress: str, number: str) -> None:
-    """Train, and be killed without warning behind a micro-batch: what a subprocess of the tests runs."""
-    kill = AtMicroBatch(int(number), lambda: os.kill(os.getpid(), signal.SIGKILL))
+    """Train, and be killed without warning behind a step: what a subprocess of the tests runs."""
+    kill = AtStep(int(number), lambda: os.kill(os.getpid(), signal.SIGKILL))
     train_toy(load_llm(llm_folder), Path(progress), callbacks=[kill])
 
 

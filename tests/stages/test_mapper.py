@@ -2,16 +2,20 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tiny_world import PREFIX_TOKENS, VISION_WIDTH, WIDTH
 
 from gemel.core.artifacts import read_manifest
 from gemel.core.errors import ArtifactError
+from gemel.mapper.adapters.base import Adapter
 from gemel.mapper.mapper import WEIGHTS, load_mapper
-from gemel.stages import DEMONSTRATIONS, IMAGE_FEATURES, MAPPER, MAPPER_SUMMARY, POSTS, PROGRESS
+from gemel.stages import DEMONSTRATIONS, ENTITY_TRIE, IMAGE_FEATURES, MAPPER, MAPPER_SUMMARY, POSTS, PROGRESS
 from gemel.stages import mapper as stage
 from stages.project_changes import set_param
 
@@ -21,12 +25,16 @@ def summary() -> dict[str, Any]:
     return found
 
 
+def mapper_of(seed: int) -> Adapter:
+    return load_mapper(MAPPER / f"seed-{seed}" / WEIGHTS, vision_dim=VISION_WIDTH, llm_dim=WIDTH)
+
+
 @pytest.mark.usefixtures("in_project")
 @pytest.mark.parametrize("seed", [0, 1])
 def test_every_seed_has_a_mapper_and_its_curves(seed: int) -> None:
-    mapper = load_mapper(MAPPER / f"seed-{seed}" / WEIGHTS, vision_dim=VISION_WIDTH, llm_dim=WIDTH)
-    assert mapper.prefix_tokens == PREFIX_TOKENS
-    assert (MAPPER / f"seed-{seed}" / "curves" / "dev_loss.tsv").is_file()
+    assert mapper_of(seed).prefix_tokens == PREFIX_TOKENS
+    curves = {path.stem for path in (MAPPER / f"seed-{seed}" / "curves").iterdir()}
+    assert curves == {"train_loss", "rate", "dev_loss", "dev_accuracy"}
 
 
 @pytest.mark.usefixtures("in_project")
@@ -67,7 +75,17 @@ def test_second_run_gives_the_same_mappers() -> None:
     assert [(MAPPER / f"seed-{seed}" / WEIGHTS).read_bytes() for seed in (0, 1)] == before
 
 
-@pytest.mark.parametrize("folder", [POSTS, IMAGE_FEATURES, DEMONSTRATIONS], ids=lambda folder: folder.name)
+def test_two_processes_train_the_mapper_that_one_does(project_copy: Path) -> None:
+    before = [mapper_of(seed) for seed in (0, 1)]
+    set_param(project_copy, "runtime.training", {"devices": 2, "strategy": "ddp"})
+    subprocess.run([sys.executable, "-m", "gemel.stages.mapper"], check=True, timeout=300)
+    for seed, one in enumerate(before):
+        for found, wanted in zip(mapper_of(seed).parameters(), one.parameters(), strict=True):
+            torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+    assert not list(MAPPER.parent.glob(".mapper*")), "each process but the first leaves the artifact alone"
+
+
+@pytest.mark.parametrize("folder", [POSTS, IMAGE_FEATURES, DEMONSTRATIONS, ENTITY_TRIE], ids=lambda folder: folder.name)
 @pytest.mark.usefixtures("project_copy")
 def test_missing_artifact_names_its_stage(folder: Path) -> None:
     shutil.rmtree(folder)

@@ -35,3 +35,7 @@ class RequestError(GemelError):
 
 class BackboneError(GemelError):
     """A frozen model can't be loaded."""
+
+
+class TrainingError(GemelError):
+    """Training can't go on."""

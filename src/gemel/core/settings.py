@@ -10,6 +10,7 @@ Method = Literal["random", "bm25", "dense"]
 Weights = Literal["full", "8bit", "4bit"]
 MissingImage = Literal["leave_out", "zero_vector"]
 MOST_DECODERS = 8
+SMALLEST_FLOAT16 = 2.0**-24
 TOKENS_AT_ONCE = 16_384
 
 
@@ -83,34 +84,55 @@ class DemonstrationSettings:
 class TrainingCourse:
     """How long and how fast to train.
 
-    steps: optimizer steps at most. batch_size: examples per optimizer step; micro_batch_size: examples per forward
-    pass, a divisor of it. check_every: optimizer steps between looks at dev; patience: looks without a gain before
-    stopping. peak_rate, warmup_steps, weight_decay: AdamW's; clip_norm: of the gradient.
+    steps: optimizer steps at most. batch_size: examples per optimizer step. check_every: optimizer steps between looks
+    at dev, a divisor of steps; patience: looks without a gain before stopping; watched: dev mentions that are linked at
+    each look, for the curves alone.
+    peak_rate, weight_decay, epsilon: AdamW's; decay_bias: whether biases decay, too; clip_norm: of the gradient.
+    warmup_steps: up to the peak rate; decay: from there to zero. initial_scale: "embeddings" to start with soft tokens
+    of the size of words.
+    counted_in, dtype: "examples" and "float16" are what the published code does; docs/method.md shows what follows.
     """
 
     steps: int
     batch_size: int
-    micro_batch_size: int
     peak_rate: float
     warmup_steps: int
     weight_decay: float
     clip_norm: float
     check_every: int
     patience: int
+    watched: int = 64
+    decay: Literal["cosine", "linear"] = "cosine"
+    counted_in: Literal["optimizer_steps", "examples"] = "optimizer_steps"
+    dtype: Literal["float32", "float16"] = "float32"
+    epsilon: float = 1e-8
+    decay_bias: bool = True
+    initial_scale: Literal["embeddings", "default"] = "embeddings"
 
     def __post_init__(self) -> None:
-        if self.micro_batch_size < 1 or self.batch_size % self.micro_batch_size:
-            raise ValueError(f"micro_batch_size {self.micro_batch_size} does not divide batch_size {self.batch_size}")
-        if self.check_every > self.steps:
-            raise ValueError(f"check_every {self.check_every} is beyond the last of {self.steps} steps")
+        if min(self.steps, self.batch_size, self.check_every) < 1:
+            raise ValueError("steps, batch_size and check_every must be at least 1")
+        if self.steps % self.check_every:
+            rest = self.steps % self.check_every
+            raise ValueError(
+                f"check_every {self.check_every} does not divide steps {self.steps}: no look at dev would follow the "
+                f"last {rest}"
+            )
+        if self.dtype == "float16" and self.epsilon < SMALLEST_FLOAT16:
+            raise ValueError(f"epsilon {self.epsilon} is 0 in float16, and AdamW would divide by it; set 1.0e-6")
+        if self.warmup_steps >= self.steps:
+            raise ValueError(
+                f"warmup_steps {self.warmup_steps} leave nothing of {self.steps} steps to train at full rate"
+            )
 
 
 @dataclass(frozen=True)
 class MapperSettings:
     """How the mapper is trained.
 
-    seeds: one mapper each. prefix_tokens: soft tokens per image. missing_image: what stands for an image that isn't
-    there. without_demonstrations: share of the training examples that show none.
+    adapter: what is trained, a module of mapper/adapters/. seeds: one mapper each. prefix_tokens: soft tokens per
+    image. missing_image: what stands for an image that isn't there. without_demonstrations: share of the training
+    examples that show none.
     """
 
     seeds: tuple[int, ...]
@@ -118,6 +140,7 @@ class MapperSettings:
     missing_image: MissingImage
     course: TrainingCourse
     without_demonstrations: float = 0.0
+    adapter: str = "linear"
 
 
 @dataclass(frozen=True)
@@ -139,6 +162,29 @@ class LinkerSettings:
 
 
 @dataclass(frozen=True)
+class TrainingRuntime:
+    """How a training run uses its machine; beyond rounding, none of it changes the mapper.
+
+    tokens_at_once: positions that the LLM reads in one forward pass; a batch takes as many passes as it needs.
+    activation_checkpointing: compute layers again in the backward pass instead of keeping what they made. compile: the
+    layers, by torch.compile. devices: processes, each with a device, that share every batch; strategy: Lightning's name
+    of how they do it. save_every: optimizer steps between two saved states.
+    """
+
+    tokens_at_once: int = 4096
+    activation_checkpointing: bool = False
+    compile: bool = False
+    devices: int = 1
+    strategy: str = "auto"
+    save_every: int = 50
+
+    def __post_init__(self) -> None:
+        for name in ("tokens_at_once", "devices", "save_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: must be at least 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
 class RuntimeSettings:
     """Settings that do not change a result, so no stage lists them in its DVC params.
 
@@ -155,6 +201,7 @@ class RuntimeSettings:
     scale_out: Literal["none", "ray"] = "none"
     queries_at_once: int = 512
     tokens_at_once: int = TOKENS_AT_ONCE
+    training: TrainingRuntime = TrainingRuntime()
 
     def __post_init__(self) -> None:
         if self.queries_at_once < 1 or self.tokens_at_once < 1:

@@ -9,6 +9,7 @@ sorted by token, so that a range of node ids says who they are (CSR). Node 0 is 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -98,6 +99,14 @@ class PackedTrie:
         first, last = self._first_children(np.array([state, state + 1])).tolist()
         place = first + int(np.searchsorted(self.tokens[first:last], token))
         return place if place < last and self.tokens[place] == token else NONE
+
+    def index_of(self, tokens: Sequence[int]) -> int:
+        """Return the index of the name with these token ids, or -1 if the trie has no such name."""
+        state = ROOT
+        for token in tokens:
+            if state != NONE:
+                state = self.child(state, token)
+        return int(self.names_at(np.array([state]))[0])
 
     def children(self, states: IntArray) -> Children:
         """Return what follows each of the given nodes: nodes first … first + count - 1, and whether a name ends.

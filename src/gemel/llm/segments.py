@@ -50,15 +50,15 @@ class Prompt:
         return sum(segment.length for segment in self.query)
 
 
-def embed_segments(segments: Sequence[Segment], embedding: nn.Module, bos: Sequence[int] = ()) -> Tensor:
+def embed_segments(segments: Sequence[Segment], embedding: nn.Module) -> Tensor:
     """Embed a prompt: the segments one after the other.
 
-    embedding: the LLM's input embedding. bos: token ids before the first segment (none by default).
+    embedding: the LLM's input embedding.
     Returns: (length, llm_dim), in the embedding's dtype, on its device; differentiable in the soft tokens.
     Raises: ShapeError if soft tokens have another width than the LLM.
     """
     weight = next(embedding.parameters())
-    parts: list[list[int] | Tensor] = [list(bos)]
+    parts: list[list[int] | Tensor] = [[]]
     for segment in segments:
         if isinstance(segment.prefix, Tensor):
             parts += [_checked(segment.prefix, weight), []]

@@ -1,4 +1,4 @@
-"""Training examples, and a loader whose order follows from its seed, so that a killed run goes on where it stood."""
+"""Training examples, and batches in an order that follows from a seed, so that a killed run goes on where it stood."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,24 @@ class ExampleSegment:
 class Example:
     """A prompt, and the token ids that the LLM must answer with (a name and EOS).
 
-    windowed: whether the query's text was cut, as the LLM's context has no room for all of it.
+    windowed: whether the query's text was cut, as the LLM's context has no room for all of it. name: to say which
+    example it is.
     """
 
     segments: tuple[ExampleSegment, ...]
     target_ids: tuple[int, ...]
     windowed: bool = False
+    name: str = ""
+
+    @property
+    def images(self) -> list[Tensor]:
+        """The vision vectors of its segments, in their order."""
+        return [segment.image for segment in self.segments if segment.image is not None]
+
+    def positions(self, prefix_tokens: int) -> int:
+        """Positions that the LLM reads: the prompt, and the target but for its last token."""
+        texts = sum(len(segment.token_ids) for segment in self.segments)
+        return texts + prefix_tokens * len(self.images) + len(self.target_ids) - 1
 
 
 Batch = list[Example]
@@ -37,7 +49,8 @@ class EndlessBatches:
     """All batches of a training run, epoch after epoch, as one stream that can be entered anywhere.
 
     Lightning restores neither the order nor the place of a shuffling loader inside an epoch; this one has both in its
-    state: the order of epoch e follows from (seed, e), the place is the number of batches given.
+    state: the order of epoch e follows from (seed, e), the place is the number of batches given. Where several
+    processes train together, each gets its share of every batch.
     """
 
     def __init__(self, examples: Sequence[Example], batch_size: int, batches: int, seed: int) -> None:
@@ -53,7 +66,7 @@ class EndlessBatches:
         for number in range(start, self._batches):
             self._given = number + 1
             places = range(number * self._batch_size, (number + 1) * self._batch_size)
-            yield [self._examples[self._order(place)] for place in places]
+            yield [self._examples[self._order(place)] for place in places[own_share()]]
         self._given = 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -70,3 +83,24 @@ class EndlessBatches:
             generator = torch.Generator().manual_seed(self._seed * 100_003 + epoch)
             self._epoch, self._permutation = epoch, torch.randperm(len(self._examples), generator=generator).tolist()
         return int(self._permutation[position])
+
+
+class EachOnce:
+    """Examples in order, a batch at a time; where several processes train together, the share of this one."""
+
+    def __init__(self, examples: Sequence[Example], batch_size: int) -> None:
+        self._examples, self._batch_size = examples, batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self._examples[own_share()]) // self._batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        own = self._examples[own_share()]
+        return (list(own[start : start + self._batch_size]) for start in range(0, len(own), self._batch_size))
+
+
+def own_share() -> slice:
+    """The part of any list that falls to this one of the processes that train together."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return slice(None)
+    return slice(distributed.get_rank(), None, distributed.get_world_size())

@@ -1,82 +1,69 @@
-"""The linear mapper: the only trained weights of gemel."""
+"""The mapper, the only trained weights of gemel: made by the name of its adapter, written and read."""
 
 from __future__ import annotations
 
+import inspect
+import pkgutil
+from importlib import import_module
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
 
-from gemel.core.errors import ArtifactError, ShapeError
+from gemel.core.errors import ArtifactError, ConfigError, ShapeError
+from gemel.mapper import adapters
+from gemel.mapper.adapters.base import Adapter
 
 WEIGHTS = "mapper.safetensors"
 
 
-class LinearMapper(nn.Module):
-    """One linear layer, vision_dim -> prefix_tokens * llm_dim (Shi et al., LREC-COLING 2024)."""
+def make_mapper(adapter: str, vision_dim: int, llm_dim: int, prefix_tokens: int) -> Adapter:
+    """A fresh mapper. adapter: the name of a module under mapper/adapters/.
 
-    def __init__(self, vision_dim: int, llm_dim: int, prefix_tokens: int) -> None:
-        super().__init__()
-        self.vision_dim, self.llm_dim, self.prefix_tokens = vision_dim, llm_dim, prefix_tokens
-        self.linear = nn.Linear(vision_dim, prefix_tokens * llm_dim)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Turn image vectors into soft tokens that the LLM can read.
-
-        images: vision vectors, (batch, vision_dim), float32.
-        Returns: soft tokens, (batch, prefix_tokens, llm_dim).
-        Raises: ShapeError if the last axis is not vision_dim.
-        """
-        if images.shape[-1] != self.vision_dim:
-            raise ShapeError(
-                f"image vectors of width {images.shape[-1]}, but the mapper takes {self.vision_dim}; "
-                "it was trained on another vision encoder: run `dvc repro mapper`"
-            )
-        soft: Tensor = self.linear(images)
-        return soft.view(*images.shape[:-1], self.prefix_tokens, self.llm_dim)
-
-    @torch.no_grad()
-    def match_scale(self, images: Tensor, embeddings: Tensor) -> None:
-        """Scale the fresh weights so that soft tokens of typical images are as large as the LLM's own embeddings.
-
-        images: some vision vectors, (n, vision_dim). embeddings: the LLM's input embeddings, (vocabulary, llm_dim).
-        What all images have in common is taken off by the bias, so that soft tokens differ as much as words do.
-        """
-        self.linear.bias.zero_()
-        soft = self(images).flatten(1)
-        common = soft.mean(dim=0)
-        # Where images hardly differ, their size itself is the measure.
-        size = (soft - common).square().mean().sqrt().clamp_min(1e-3 * soft.square().mean().sqrt()).clamp_min(1e-12)
-        scale = embeddings.float().square().mean().sqrt() / size
-        self.linear.weight.mul_(scale)
-        self.linear.bias.copy_(-common * scale)
+    Raises: ConfigError if there is no such adapter.
+    """
+    known = sorted(module.name for module in pkgutil.iter_modules(adapters.__path__) if module.name != "base")
+    if adapter not in known:
+        raise ConfigError(f"mapper.adapter: no adapter {adapter!r}; known adapters: {', '.join(known)}")
+    module = import_module(f"{adapters.__name__}.{adapter}")
+    (kind,) = (
+        kind
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if issubclass(kind, Adapter) and kind.__module__ == module.__name__
+    )
+    mapper: Adapter = kind(vision_dim, llm_dim, prefix_tokens)
+    return mapper
 
 
-def save_mapper(mapper: LinearMapper, path: Path) -> None:
+def save_mapper(mapper: Adapter, path: Path) -> None:
     """Write the mapper alone, as safetensors; the frozen models are named in the manifest beside it."""
-    weights = {name: tensor.detach().float().contiguous() for name, tensor in mapper.state_dict().items()}
-    save_file(weights, path, metadata={"prefix_tokens": str(mapper.prefix_tokens)})
+    weights = {name: tensor.detach().float().contiguous().cpu() for name, tensor in mapper.state_dict().items()}
+    # One entry alone: safetensors writes several in an order that differs from run to run.
+    save_file(weights, path, metadata={"mapper": f"{_adapter_name(mapper)} {mapper.prefix_tokens}"})
 
 
-def load_mapper(path: Path, *, vision_dim: int, llm_dim: int) -> LinearMapper:
+def load_mapper(path: Path, *, vision_dim: int, llm_dim: int) -> Adapter:
     """Read a mapper for an encoder and an LLM of the given widths.
 
     Raises: ArtifactError if the file can't be read; ShapeError if it was trained for other widths.
     """
     try:
         with safe_open(path, framework="pt") as file:
-            prefix_tokens = int(file.metadata()["prefix_tokens"])
-            weights = {name: file.get_tensor(name) for name in ("linear.weight", "linear.bias")}
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            adapter, prefix_tokens = file.metadata()["mapper"].split()
+            mapper = make_mapper(adapter, vision_dim, llm_dim, int(prefix_tokens))
+            weights = {name: file.get_tensor(name) for name in mapper.parameter_shapes}
+    except (OSError, SafetensorError, ConfigError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path}: not a readable mapper ({error}); run `dvc repro mapper`") from error
-    found = tuple(weights["linear.weight"].shape)
-    if found != (prefix_tokens * llm_dim, vision_dim):
-        raise ShapeError(
-            f"{path}: a mapper {found[1]} -> {prefix_tokens} x {found[0] // prefix_tokens}, but the frozen models need "
-            f"{vision_dim} -> {prefix_tokens} x {llm_dim}; run `dvc repro mapper`"
-        )
-    mapper = LinearMapper(vision_dim, llm_dim, prefix_tokens)
+    for name, shape in mapper.parameter_shapes.items():
+        found = tuple(weights[name].shape)
+        if found != shape:
+            raise ShapeError(
+                f"{path}: its {name} is {found}, but a mapper {vision_dim} -> {prefix_tokens} x {llm_dim}, as the "
+                f"frozen models need it, has {shape}; run `dvc repro mapper`"
+            )
     mapper.load_state_dict(weights)
     return mapper
+
+
+def _adapter_name(mapper: Adapter) -> str:
+    return type(mapper).__module__.rpartition(".")[2]

@@ -2,111 +2,103 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
 from lightning import LightningModule
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.nn.utils.rnn import pad_sequence
+from torch.optim.lr_scheduler import LambdaLR
 
+from gemel.core.errors import TrainingError
+from gemel.core.settings import TrainingCourse, TrainingRuntime
 from gemel.llm.backbone import FrozenLLM
+from gemel.llm.ragged import RaggedReader
 from gemel.llm.segments import Segment, embed_segments
-from gemel.mapper.examples import Batch
-from gemel.mapper.mapper import LinearMapper
+from gemel.mapper.adapters.base import Adapter
+from gemel.mapper.examples import Batch, Example
+from gemel.mapper.schedule import make_optimizer, rate_share
 
-# The longest prompt of a forward pass, by its shortest one.
-MOST_PADDED = 1.5
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """The course in optimizer steps: linear warm-up to the peak rate, then cosine decay to zero."""
-
-    steps: int
-    warmup_steps: int
-    peak_rate: float
-    weight_decay: float
+log = logging.getLogger(__name__)
 
 
 class MapperTraining(LightningModule):
-    """Cross-entropy of the name's tokens and EOS; the gradient goes through the frozen LLM into the mapper."""
+    """Cross-entropy of the name's tokens and EOS; the gradient goes through the frozen LLM into the mapper.
 
-    def __init__(self, mapper: LinearMapper, llm: FrozenLLM, schedule: Schedule, leading_bos: bool = False) -> None:
+    A batch is all that an optimizer step sees. The mapper runs once for all its images, the LLM over a few examples at
+    a time; what comes back from there is the loss and its gradient at the soft tokens, and the mapper's own gradient
+    follows from that in one backward pass.
+    """
+
+    def __init__(
+        self,
+        mapper: Adapter,
+        llm: FrozenLLM,
+        course: TrainingCourse,
+        runtime: TrainingRuntime | None = None,
+        *,
+        leading_bos: bool = False,
+    ) -> None:
+        """runtime: its tokens_at_once falls by half when memory runs out, and stays there."""
         super().__init__()
+        runtime = runtime or TrainingRuntime()
         self.mapper = mapper
         # In a tuple, so that Lightning neither registers, moves, saves nor trains the frozen model.
         self._frozen = (llm,)
-        self._schedule, self._bos = schedule, llm.leading_ids(leading_bos)
+        self._course, self._tokens_at_once = course, runtime.tokens_at_once
+        self._reader = RaggedReader(llm.model, recompute=runtime.activation_checkpointing, compile=runtime.compile)
+        self._leading = [Segment(llm.leading_ids(leading_bos))]
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:  # noqa: ARG002
         """Leave the batch on the host: only its images are moved, once they are stacked."""
         return batch
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
-        loss = self.example_losses(batch).mean()
-        if not torch.isfinite(loss):
-            raise FloatingPointError(
-                f"training loss is {loss.item()} at step {self.global_step}; lower mapper.course.peak_rate"
-            )
-        self.log("train_loss", loss, batch_size=len(batch), prog_bar=True)
-        # A micro-batch without any image teaches nothing; its gradient is zero then, not absent.
-        return loss + 0 * self.mapper.linear.weight.sum()
+        soft = self.soft_tokens(batch)
+        losses, gradient = self._losses(batch, soft)
+        self._check_finite(batch, losses)
+        loss = losses.mean()
+        self.log("train_loss", loss, batch_size=len(batch), prog_bar=True, sync_dist=True)
+        self.log("rate", self._rate(), batch_size=len(batch), prog_bar=True)
+        # The value is the loss; the gradient is that of the soft tokens, for the mapper's backward pass.
+        through = (soft * gradient).sum()
+        return loss + through - through.detach()
 
     def validation_step(self, batch: Batch, _: int) -> None:
-        self.log("dev_loss", self.example_losses(batch).mean(), batch_size=len(batch), prog_bar=True)
+        loss = self.example_losses(batch).mean()
+        self.log("dev_loss", loss, batch_size=len(batch), prog_bar=True, sync_dist=True)
 
+    @torch.no_grad()
     def example_losses(self, batch: Batch) -> Tensor:
         """Mean cross-entropy of each example's target tokens: (batch,)."""
-        prompts = self._embed(batch)
-        losses: dict[int, Tensor] = {}
-        for rows in rows_of_like_length([len(prompt) for prompt in prompts]):
-            found = self._losses([batch[row].target_ids for row in rows], [prompts[row] for row in rows])
-            losses.update(zip(rows, found, strict=True))
-        return torch.stack([losses[row] for row in range(len(batch))])
+        return self._losses(batch, self.soft_tokens(batch))[0]
 
-    def _losses(self, targets: Sequence[Sequence[int]], prompts: Sequence[Tensor]) -> Iterator[Tensor]:
-        """The loss of each prompt, from one forward pass."""
-        (llm,) = self._frozen
-        # Right-padded without a mask: attention is causal, so what stands behind a name can't reach it.
-        hidden = llm.model.base_model(inputs_embeds=pad_sequence(list(prompts), batch_first=True)).last_hidden_state
-        lengths = [len(target) for target in targets]
-        at_names = torch.cat(
-            [
-                hidden[row, len(prompt) - n : len(prompt)]
-                for row, (prompt, n) in enumerate(zip(prompts, lengths, strict=True))
-            ]
-        )
-        logits = llm.head(at_names).float()
-        tokens = torch.tensor([token for target in targets for token in target], device=logits.device)
-        losses = cross_entropy(logits, tokens, reduction="none")
-        return (loss.mean() for loss in torch.split(losses, lengths))
+    def soft_tokens(self, batch: Sequence[Example]) -> Tensor:
+        """Soft tokens of all images of a batch, one example after the other: (images, prefix_tokens, llm_dim)."""
+        images = [image for example in batch for image in example.images]
+        # Without any image nothing is learned: the gradient is zero then, not absent.
+        stacked = torch.stack(images) if images else torch.zeros(0, self.mapper.vision_dim)
+        soft: Tensor = self.mapper(stacked.to(self.device))
+        return soft
 
-    def _embed(self, batch: Batch) -> list[Tensor]:
-        """Prompt and all target tokens but the last, embedded: (length, llm_dim) each."""
-        (llm,) = self._frozen
-        images = [s.image for example in batch for s in example.segments if s.image is not None]
-        soft = iter(self.mapper(torch.stack(images).to(self.device)) if images else ())
-        prompts = []
-        for example in batch:
-            segments = [Segment(s.token_ids, None if s.image is None else next(soft)) for s in example.segments]
-            answer = Segment(example.target_ids[:-1])
-            prompts.append(embed_segments([*segments, answer], llm.embedding, self._bos))
-        return prompts
+    def prompt(self, example: Example, soft: Iterable[Tensor]) -> tuple[Segment, ...]:
+        """The segments that the LLM reads before it answers. soft: soft tokens of each of the example's images."""
+        tokens = iter(soft)
+        segments = (Segment(each.token_ids, None if each.image is None else next(tokens)) for each in example.segments)
+        return (*self._leading, *segments)
 
     def configure_optimizers(self) -> Any:
-        schedule = self._schedule
-        optimizer = torch.optim.AdamW(
-            self.mapper.parameters(), lr=schedule.peak_rate, weight_decay=schedule.weight_decay
-        )
-        rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_share(step, schedule))
+        optimizer = make_optimizer(self.mapper, self._course)
+        rates = LambdaLR(optimizer, lambda step: rate_share(step, self._course))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rates, "interval": "step"}}
 
     def on_fit_start(self) -> None:
-        nn.Module.to(self._frozen[0].model, self.device)
+        model = self._frozen[0].model
+        if model.device != self.device:
+            nn.Module.to(model, self.device)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """The mapper alone."""
@@ -116,21 +108,81 @@ class MapperTraining(LightningModule):
         weights = {name.removeprefix("mapper."): value for name, value in state_dict.items()}
         return self.mapper.load_state_dict(weights, strict, assign)
 
+    def _losses(self, batch: Batch, soft: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss of each example (batch,), and, where gradients are on, that of their mean at the soft tokens."""
+        leaf = soft.detach().requires_grad_(torch.is_grad_enabled())
+        per_example = torch.split(leaf, [len(example.images) for example in batch])
+        gradient = torch.zeros_like(leaf)
+        losses: list[Tensor] = []
+        while len(losses) < len(batch):
+            part = self._next_part(batch, len(losses))
+            try:
+                with self._reader.on():
+                    found = self._read(batch[part], per_example[part])
+                    if found.requires_grad:
+                        gradient += torch.autograd.grad(found.sum() / len(batch), leaf)[0]
+            except torch.OutOfMemoryError as error:
+                reason = str(error).splitlines()[0]
+            else:
+                losses += found.detach().unbind()
+                continue
+            # Behind the handler, whose traceback would keep the tensors of the failed pass alive.
+            self._halve(batch[part], reason)
+        return torch.stack(losses), gradient
 
-def rows_of_like_length(lengths: Sequence[int]) -> list[list[int]]:
-    """Group rows so that no more than a third of a group's positions is padding; each row is in one group."""
-    groups: list[list[int]] = []
-    for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
-        if groups and lengths[row] <= MOST_PADDED * lengths[groups[-1][0]]:
-            groups[-1].append(row)
-        else:
-            groups.append([row])
-    return groups
+    def _next_part(self, batch: Batch, start: int) -> slice:
+        """The examples from `start` on that the LLM reads together: one at least, more as the tokens allow."""
+        end, tokens = start, 0
+        while end < len(batch):
+            tokens += batch[end].positions(self.mapper.prefix_tokens)
+            if end > start and tokens > self._tokens_at_once:
+                break
+            end += 1
+        return slice(start, end)
 
+    def _read(self, batch: Sequence[Example], soft: Sequence[Tensor]) -> Tensor:
+        """The loss of each of some examples, from one forward pass: (examples,)."""
+        (llm,) = self._frozen
+        prompts = [
+            embed_segments((*self.prompt(example, tokens), Segment(example.target_ids[:-1])), llm.embedding)
+            for example, tokens in zip(batch, soft, strict=True)
+        ]
+        hidden = self._reader.read(prompts)
+        lengths = [len(example.target_ids) for example in batch]
+        # Logits cost as much as several layers: they are made where a token of a name comes next, and nowhere else.
+        ends = torch.tensor([len(prompt) for prompt in prompts]).cumsum(0).tolist()
+        at_names = torch.cat([hidden[end - length : end] for end, length in zip(ends, lengths, strict=True)])
+        logits = llm.head(at_names).float()
+        tokens = torch.tensor(list(chain.from_iterable(each.target_ids for each in batch)), device=logits.device)
+        losses = cross_entropy(logits, tokens, reduction="none")
+        return torch.stack([loss.mean() for loss in torch.split(losses, lengths)])
 
-def rate_share(step: int, schedule: Schedule) -> float:
-    """Share of the peak rate at an optimizer step."""
-    if step < schedule.warmup_steps:
-        return (step + 1) / schedule.warmup_steps
-    course = (step - schedule.warmup_steps) / max(1, schedule.steps - schedule.warmup_steps)
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, course)))
+    def _halve(self, part: Sequence[Example], reason: str) -> None:
+        """Go on with half as many tokens at once.
+
+        Raises: TrainingError if it was a single example that memory did not suffice for.
+        """
+        tokens = sum(example.positions(self.mapper.prefix_tokens) for example in part)
+        if len(part) == 1:
+            raise TrainingError(
+                f"example {part[0].name!r} of {tokens} positions alone needs more memory than there is ({reason}); set "
+                "runtime.training.activation_checkpointing: true or backbone.llm.weights: 4bit, or show fewer "
+                "demonstrations"
+            )
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self._tokens_at_once = max(1, min(self._tokens_at_once, tokens) // 2)
+        log.warning("out of memory with %d tokens; going on with %d at once", tokens, self._tokens_at_once)
+
+    def _check_finite(self, batch: Batch, losses: Tensor) -> None:
+        """Raises: TrainingError, naming the examples, if a loss is NaN or infinite."""
+        bad = [example.name for example, finite in zip(batch, losses.isfinite().tolist(), strict=True) if not finite]
+        if bad:
+            raise TrainingError(
+                f"optimizer step {self.global_step + 1}: the loss of {len(bad)} of {len(batch)} examples is not "
+                f"finite: {', '.join(map(repr, bad))}; the last good state is kept. Look at their images' "
+                "vectors, or lower mapper.course.peak_rate and run `dvc repro mapper` again"
+            )
+
+    def _rate(self) -> float:
+        return float(self._course.peak_rate * rate_share(self.global_step, self._course))

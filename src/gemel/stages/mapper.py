@@ -1,26 +1,33 @@
-"""Stage `mapper`: trains the linear mapper through the frozen LLM, once for each seed."""
+"""Stage `mapper`: trains the mapper through the frozen LLM, once for each seed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
+from rich.table import Table
 
-from gemel.core.artifacts import artifact_hash, new_artifact, read_manifest
+from gemel.core.artifacts import artifact_hash, expect_fact, new_artifact, read_manifest
 from gemel.core.config import load_section
 from gemel.core.settings import BackboneSettings, DemonstrationSettings, LLMSettings, MapperSettings, RuntimeSettings
+from gemel.entities.trie import read_trie
 from gemel.features.store import FeatureStore
 from gemel.llm.backbone import FrozenLLM, load_llm
+from gemel.llm.tokens import tokenizer_fingerprint
 from gemel.mapper.examples import Example
-from gemel.mapper.mapper import WEIGHTS, LinearMapper, save_mapper
+from gemel.mapper.mapper import WEIGHTS, make_mapper, save_mapper
 from gemel.mapper.training import TrainingResult, clear_progress, train_mapper, trainable_share
 from gemel.posts.tables import Tables
-from gemel.stages import DEMONSTRATIONS, IMAGE_FEATURES, MAPPER, MAPPER_SUMMARY, POSTS, PROGRESS
+from gemel.stages import DEMONSTRATIONS, ENTITY_TRIE, IMAGE_FEATURES, MAPPER, MAPPER_SUMMARY, POSTS, PROGRESS
 from gemel.tasks.linking.demonstrations import DemonstrationBook, read_chosen, read_corpus, solved_mentions
 from gemel.tasks.linking.targets import training_examples
 
@@ -30,37 +37,74 @@ def main() -> None:
     settings = load_section("mapper", MapperSettings)
     names = load_section("backbone", BackboneSettings).llm
     method = load_section("demonstrations", DemonstrationSettings).method
-    device = load_section("runtime", RuntimeSettings).torch_device
-    llm = load_llm(names.model, names.revision, dtype=names.dtype, device=device, weights=names.weights)
+    runtime = load_section("runtime", RuntimeSettings)
+    llm = load_llm(names.model, names.revision, dtype=names.dtype, device=_device(runtime), weights=names.weights)
     encoder = read_manifest(IMAGE_FEATURES, "image_features")
     train, dev = _examples(settings, llm, method, names.leading_bos)
-    run = _fingerprint(settings, names, method)
+    progress = PROGRESS / "mapper" / _fingerprint(settings, names, method)
+    runs = _train_all(settings, runtime, llm, names.leading_bos, encoder["width"], train, dev, progress)
+    if not _first_process():
+        # One of several processes that train together: it lends its device, and leaves the artifact to the first.
+        for _ in runs:
+            pass
+        return
     facts = {"encoder": encoder["encoder"], "llm": asdict(names), "train": len(train), "dev": len(dev)}
     facts["windowed_texts"] = sum(example.windowed for example in (*train, *dev))
+    results: dict[int, TrainingResult] = {}
     with new_artifact(MAPPER, "mapper", facts) as draft:
-        summary = {}
-        for seed in settings.seeds:
-            torch.manual_seed(seed)
-            fresh = LinearMapper(encoder["width"], llm.width, settings.prefix_tokens)
-            progress = PROGRESS / "mapper" / f"{run}-{seed}"
-            result = train_mapper(
-                fresh,
-                llm,
-                train,
-                dev,
-                settings.course,
-                seed=seed,
-                leading_bos=names.leading_bos,
-                progress=progress,
-            )
-            _keep(result, draft / f"seed-{seed}", progress)
-            summary[seed] = {"dev_loss": result.dev_loss, "steps": result.steps}
-        best = min(summary, key=lambda seed: summary[seed]["dev_loss"])
-        share = trainable_share(fresh, llm, encoder["parameters"])
+        for seed, result in runs:
+            _keep(result, draft / f"seed-{seed}")
+            results[seed] = result
+        summary = {seed: _facts(result) for seed, result in results.items()}
+        best = min(results, key=lambda seed: results[seed].dev_loss)
+        share = trainable_share(results[best].mapper, llm, encoder["parameters"])
         whole = {"seeds": summary, "best_seed": best, "trainable_share": share}
         (draft / MAPPER_SUMMARY.name).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     clear_progress(PROGRESS / "mapper")
-    Console().print(f"Trainable share of all parameters: {share:.3%}. Best seed on dev: {best}.")
+    _show(results, best, share)
+
+
+def _first_process() -> bool:
+    first: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    return first
+
+
+def _device(runtime: RuntimeSettings) -> str:
+    """The device of this process: the CUDA card with its number, where several train together."""
+    device = runtime.torch_device
+    return f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if device == "cuda" and runtime.training.devices > 1 else device
+
+
+def _train_all(
+    settings: MapperSettings,
+    runtime: RuntimeSettings,
+    llm: FrozenLLM,
+    leading_bos: bool,
+    vision_dim: int,
+    train: list[Example],
+    dev: list[Example],
+    progress: Path,
+) -> Iterator[tuple[int, TrainingResult]]:
+    """Train with each seed in turn."""
+    facts = read_manifest(ENTITY_TRIE, "entity_trie")
+    expect_fact(ENTITY_TRIE, facts, "tokenizer", tokenizer_fingerprint(llm.tokenizer), "entity_trie")
+    trie = read_trie(ENTITY_TRIE)
+    for seed in settings.seeds:
+        torch.manual_seed(seed)
+        result = train_mapper(
+            make_mapper(settings.adapter, vision_dim, llm.width, settings.prefix_tokens),
+            llm,
+            train,
+            dev,
+            settings.course,
+            seed=seed,
+            progress=progress / f"seed-{seed}",
+            trie=trie,
+            leading_bos=leading_bos,
+            device=runtime.torch_device,
+            runtime=runtime.training,
+        )
+        yield seed, result
 
 
 def _examples(
@@ -89,10 +133,30 @@ def _examples(
     return train, dev
 
 
-def _keep(result: TrainingResult, folder: Path, progress: Path) -> None:
+def _keep(result: TrainingResult, folder: Path) -> None:
     folder.mkdir()
     save_mapper(result.mapper, folder / WEIGHTS)
-    shutil.copytree(progress / "curves" / "plots" / "metrics", folder / "curves")
+    shutil.copytree(result.curves, folder / "curves")
+
+
+def _facts(result: TrainingResult) -> dict[str, Any]:
+    """What the artifact states of a run: nothing that would differ if it were run again."""
+    return {"dev_loss": result.dev_loss, "best_step": result.best_step, "steps": result.steps}
+
+
+def _show(results: dict[int, TrainingResult], best: int, share: float) -> None:
+    console = Console()
+    columns = ("seed", "dev loss", "best step", "steps", "examples/s", "tokens/s", "mapper, MB", "state, MB")
+    table = Table(*columns, title="Mappers")
+    for seed, result in results.items():
+        seconds = max(result.seconds, 1e-9)
+        numbers = sum(parameter.numel() for parameter in result.mapper.parameters())
+        speeds = [f"{count / seconds:.3g}" if count else "–" for count in (result.examples, result.tokens)]
+        sizes = [f"{size / 1e6:.3g}" for size in (4 * numbers, result.state_bytes)]
+        steps = [str(result.best_step), str(result.steps)]
+        table.add_row(f"{seed}{' (best)' * (seed == best)}", f"{result.dev_loss:.4f}", *steps, *speeds, *sizes)
+    console.print(table)
+    console.print(f"Trainable share of all parameters: {share:.3%}.")
 
 
 def _fingerprint(settings: MapperSettings, llm: LLMSettings, method: str) -> str:

@@ -60,7 +60,7 @@ def training_examples(
         prompt = build_prompt(shown, query, room)
         kept = [*reversed(images[: len(prompt) - 1]), images[-1]]
         segments = [ExampleSegment(segment.token_ids, image) for segment, image in zip(prompt, kept, strict=True)]
-        examples.append(Example(tuple(segments), target, windowed=query.kept_characters is not None))
+        examples.append(Example(tuple(segments), target, query.kept_characters is not None, row["mention_id"]))
     return examples
 
 
