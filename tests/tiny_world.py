@@ -150,6 +150,7 @@ def write_params(root: Path, backbone: BackboneSettings) -> Path:
         "posts": {},
         "backbone": asdict(backbone),
         "demonstrations": asdict(settings.demonstrations) | {"compare": ["random"]},
+        "prompt": {},
         "mapper": {"seeds": [0, 1], "prefix_tokens": PREFIX_TOKENS, "missing_image": "leave_out", "course": course},
         "evaluation": {"num_beams": NUM_BEAMS, "tail_at_most": 1},
         "runtime": {"device": "cpu"},

@@ -14,6 +14,7 @@ from gemel.core.settings import (
     EvaluationSettings,
     ImagesSettings,
     MapperSettings,
+    PromptSettings,
     RuntimeSettings,
 )
 from gemel.posts.acceptance import read_accepted
@@ -25,6 +26,7 @@ SECTIONS = {
     "backbone": BackboneSettings,
     "images": ImagesSettings,
     "demonstrations": DemonstrationSettings,
+    "prompt": PromptSettings,
     "mapper": MapperSettings,
     "evaluation": EvaluationSettings,
     "runtime": RuntimeSettings,

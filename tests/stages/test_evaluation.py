@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import polars as pl
 import pytest
@@ -93,6 +94,17 @@ def test_plots_and_manifest_are_there() -> None:
     facts = read_manifest(EVALUATION, "evaluation", check_hashes=True)
     assert facts["seeds"] == [0, 1]
     assert json.loads((EVALUATION / "ablations.json").read_text())[0]["what"] == "accuracy"
+
+
+def test_names_of_demonstrations_are_encoded_as_the_settings_say(
+    project_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = Mock(side_effect=InterruptedError)
+    monkeypatch.setattr(stage, "DemonstrationBook", book)
+    set_param(project_copy, "prompt.names", "in_segment")
+    with pytest.raises(InterruptedError):
+        stage.main()
+    assert book.call_args.args[2] == "in_segment"
 
 
 def test_answers_do_not_depend_on_how_many_are_asked_at_once(project_copy: Path) -> None:

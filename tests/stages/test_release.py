@@ -19,6 +19,7 @@ from gemel.stages import EVALUATION, MAPPER, MAPPER_SUMMARY, METRICS, POSTS, REL
 from gemel.stages import release as stage
 from gemel.stages.evaluation import PREDICTIONS
 from gemel.tasks.linking.demonstrations import read_corpus
+from stages.project_changes import set_param
 
 
 @pytest.mark.usefixtures("in_project")
@@ -63,6 +64,12 @@ def test_linker_answers_as_evaluation_did(in_project: Path) -> None:
         assert file_sha256(image) in set(tables.posts["image_sha256"])
         (link,) = linker.link([Post(row["text"], (Mention(row["mention"]),), image)])
         assert [candidate.entity_id for candidate in link.candidates] == answers[row["mention_id"]]
+
+
+def test_bundle_says_how_names_of_demonstrations_are_encoded(project_copy: Path) -> None:
+    set_param(project_copy, "prompt.names", "in_segment")
+    stage.main()
+    assert read_bundle(RELEASE).settings.prompt.names == "in_segment"
 
 
 @pytest.mark.usefixtures("project_copy")

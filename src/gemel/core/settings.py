@@ -9,6 +9,7 @@ from typing import Literal
 Method = Literal["random", "bm25", "dense"]
 Weights = Literal["full", "8bit", "4bit"]
 MissingImage = Literal["leave_out", "zero_vector"]
+ShownNames = Literal["alone", "in_segment"]
 MOST_DECODERS = 8
 TOKENS_AT_ONCE = 16_384
 
@@ -80,6 +81,17 @@ class DemonstrationSettings:
 
 
 @dataclass(frozen=True)
+class PromptSettings:
+    """How a prompt becomes token ids.
+
+    names: of demonstrations: "alone", with the ids that a name has in targets and in the trie, or "in_segment", in one
+    string with the demonstration's question and line break.
+    """
+
+    names: ShownNames = "alone"
+
+
+@dataclass(frozen=True)
 class TrainingCourse:
     """How long and how fast to train.
 
@@ -136,6 +148,7 @@ class LinkerSettings:
     demonstrations: DemonstrationSettings
     num_beams: int = 5
     missing_image: MissingImage = "leave_out"
+    prompt: PromptSettings = PromptSettings()
 
 
 @dataclass(frozen=True)

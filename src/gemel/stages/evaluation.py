@@ -20,6 +20,7 @@ from gemel.core.settings import (
     EvaluationSettings,
     LinkerSettings,
     MapperSettings,
+    PromptSettings,
     RuntimeSettings,
 )
 from gemel.entities.catalog import Catalog
@@ -89,12 +90,13 @@ def _answerers(seeds: list[int], num_beams: int) -> Mapping[int, Answerer]:
     encoder = read_manifest(IMAGE_FEATURES, "image_features")
     expect_fact(MAPPER, read_manifest(MAPPER, "mapper"), "encoder", encoder["encoder"], "mapper")
     demonstrations = load_section("demonstrations", DemonstrationSettings)
-    settings = LinkerSettings(backbone, demonstrations, num_beams, missing_image)
+    prompt = load_section("prompt", PromptSettings)
+    settings = LinkerSettings(backbone, demonstrations, num_beams, missing_image, prompt)
     shared: dict[str, Any] = {
         "llm": llm,
         "catalog": catalog,
         "trie": read_trie(ENTITY_TRIE),
-        "book": DemonstrationBook(read_corpus(DEMONSTRATIONS), llm.encode),
+        "book": DemonstrationBook(read_corpus(DEMONSTRATIONS), llm.encode, prompt.names),
         "vectors": features,
         "settings": settings,
         "tokens_at_once": runtime.tokens_at_once,

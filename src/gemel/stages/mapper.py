@@ -13,7 +13,14 @@ from rich.console import Console
 
 from gemel.core.artifacts import artifact_hash, new_artifact, read_manifest
 from gemel.core.config import load_section
-from gemel.core.settings import BackboneSettings, DemonstrationSettings, LLMSettings, MapperSettings, RuntimeSettings
+from gemel.core.settings import (
+    BackboneSettings,
+    DemonstrationSettings,
+    LLMSettings,
+    MapperSettings,
+    PromptSettings,
+    RuntimeSettings,
+)
 from gemel.features.store import FeatureStore
 from gemel.llm.backbone import FrozenLLM, load_llm
 from gemel.mapper.examples import Example
@@ -30,11 +37,12 @@ def main() -> None:
     settings = load_section("mapper", MapperSettings)
     names = load_section("backbone", BackboneSettings).llm
     method = load_section("demonstrations", DemonstrationSettings).method
+    prompt = load_section("prompt", PromptSettings)
     device = load_section("runtime", RuntimeSettings).torch_device
     llm = load_llm(names.model, names.revision, dtype=names.dtype, device=device, weights=names.weights)
     encoder = read_manifest(IMAGE_FEATURES, "image_features")
-    train, dev = _examples(settings, llm, method, names.leading_bos)
-    run = _fingerprint(settings, names, method)
+    train, dev = _examples(settings, llm, method, prompt, names.leading_bos)
+    run = _fingerprint(settings, names, method, prompt)
     facts = {"encoder": encoder["encoder"], "llm": asdict(names), "train": len(train), "dev": len(dev)}
     facts["windowed_texts"] = sum(example.windowed for example in (*train, *dev))
     with new_artifact(MAPPER, "mapper", facts) as draft:
@@ -64,13 +72,13 @@ def main() -> None:
 
 
 def _examples(
-    settings: MapperSettings, llm: FrozenLLM, method: str, leading_bos: bool
+    settings: MapperSettings, llm: FrozenLLM, method: str, prompt: PromptSettings, leading_bos: bool
 ) -> tuple[list[Example], list[Example]]:
     read_manifest(POSTS, "posts")
     read_manifest(DEMONSTRATIONS, "demonstrations")
     tables, chosen = Tables.read(POSTS), read_chosen(DEMONSTRATIONS, method)
     features = FeatureStore(IMAGE_FEATURES)
-    book = DemonstrationBook(read_corpus(DEMONSTRATIONS), llm.encode)
+    book = DemonstrationBook(read_corpus(DEMONSTRATIONS), llm.encode, prompt.names)
     vector_of = features.vector_or_fallback(settings.missing_image)
     train, dev = (
         training_examples(
@@ -95,10 +103,10 @@ def _keep(result: TrainingResult, folder: Path, progress: Path) -> None:
     shutil.copytree(progress / "curves" / "plots" / "metrics", folder / "curves")
 
 
-def _fingerprint(settings: MapperSettings, llm: LLMSettings, method: str) -> str:
+def _fingerprint(settings: MapperSettings, llm: LLMSettings, method: str, prompt: PromptSettings) -> str:
     """Names the run by all that decides its course, so that no run goes on from the state of another."""
     inputs = [artifact_hash(folder) for folder in (POSTS, IMAGE_FEATURES, DEMONSTRATIONS)]
-    return hashlib.sha256(repr((settings, llm, method, inputs)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((settings, llm, method, prompt, inputs)).encode()).hexdigest()[:16]
 
 
 if __name__ == "__main__":
