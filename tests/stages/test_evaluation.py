@@ -107,6 +107,19 @@ def test_names_of_demonstrations_are_encoded_as_the_settings_say(
     assert book.call_args.args[2] == "in_segment"
 
 
+def test_by_name_entities_of_one_name_are_one_answer(project_copy: Path) -> None:
+    before = pl.read_parquet(EVALUATION / stage.PREDICTIONS)
+    set_param(project_copy, "evaluation.graded_by", "name")
+    stage.main()
+    after = pl.read_parquet(EVALUATION / stage.PREDICTIONS)
+    assert after["answers"].to_list() == before["answers"].to_list()
+    names = dict(pl.read_parquet(POSTS / "entities.parquet").select("entity_id", "label").iter_rows())
+    hits = [names[row["answers"][0]] == names[row["entity_id"]] for row in after.iter_rows(named=True)]
+    assert (after["place"] == 1).to_list() == hits
+    assert sum(hits) > (before["place"] == 1).sum()
+    assert (metrics()["graded_by"], read_manifest(EVALUATION, "evaluation")["graded_by"]) == ("name", "name")
+
+
 def test_answers_do_not_depend_on_how_many_are_asked_at_once(project_copy: Path) -> None:
     before = pl.read_parquet(EVALUATION / stage.PREDICTIONS)
     set_param(project_copy, "runtime.queries_at_once", 2)

@@ -10,6 +10,7 @@ Method = Literal["random", "bm25", "dense"]
 Weights = Literal["full", "8bit", "4bit"]
 MissingImage = Literal["leave_out", "zero_vector"]
 ShownNames = Literal["alone", "in_segment"]
+GradedBy = Literal["id", "name"]
 MOST_DECODERS = 8
 TOKENS_AT_ONCE = 16_384
 
@@ -134,10 +135,15 @@ class MapperSettings:
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """num_beams: of the search. tail_at_most: entities trained on 1 to so many times are the tail."""
+    """How the linker is evaluated.
+
+    num_beams: of the search. tail_at_most: entities trained on 1 to so many times are the tail. graded_by: "id", or
+    "name": any entity of the gold one's name is a hit, and a gold entity that the catalog lacks can't be hit.
+    """
 
     num_beams: int
     tail_at_most: int
+    graded_by: GradedBy = "id"
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,7 @@ def main() -> None:
         "settings": settings_facts(settings),
         "tokenizer": manifests[ENTITY_TRIE]["tokenizer"],
         "dataset": manifests[POSTS]["dataset"],
+        "graded_by": metrics["graded_by"],
         "accuracy": {split: metrics[split]["accuracy"] for split in ("dev", "test")},
         "made_from": {folder.name: artifact_hash(folder) for folder in INPUTS},
     }
