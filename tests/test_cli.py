@@ -199,6 +199,18 @@ def test_entities_are_imported_and_each_row_is_counted(tmp_path: Path) -> None:
     assert "entities.rejected.jsonl" in result.stderr.replace("\n", "")
 
 
+def test_checkpoint_is_imported_and_described(tmp_path: Path) -> None:
+    import torch
+
+    weights = torch.nn.Linear(6, 8, dtype=torch.float16).state_dict()
+    torch.save(weights, tmp_path / "linear_2token.pkl")
+    into = tmp_path / "published"
+    result = run("import", "checkpoint", tmp_path / "linear_2token.pkl", "--into", into, "--prefix-tokens", 2)
+    assert result.exit_code == 0
+    assert re.search(r"dtype\W+float16\W", result.stdout)
+    assert f"-S mapper.checkpoint={into} -S 'mapper.seeds=[0]'" in result.stdout
+
+
 def test_acceptance_needs_a_reason() -> None:
     result = run("accept")
     assert result.exit_code == 2

@@ -132,6 +132,28 @@ def import_entities(
     out.print(f"Now `dvc add data`, then `dvc exp run -S dataset={escape(into.name)}`.", highlight=False)
 
 
+@importer.command("checkpoint")
+def import_checkpoint(
+    source: Annotated[Path, typer.Argument(help="opt-6.7b_…_linear_4token_….pkl, as the reference code saved it")],
+    into: Annotated[Path, typer.Option(help="folder for the mapper, e.g. data/checkpoints/wikidiverse")],
+    prefix_tokens: Annotated[int, typer.Option(min=1, help="soft tokens per image that it makes")] = 4,
+) -> None:
+    """A mapper that the GEMEL reference code trained, to be taken by the stage `mapper` in place of training.
+
+    The file is a pickle; it is read as weights alone, and refused if it holds anything else.
+    """
+    from gemel.mapper.checkpoint import import_checkpoint as run
+
+    facts = run(source, into, prefix_tokens)
+    show_counts(f"Mapper imported into {into}", dataclasses.asdict(facts))
+    out.print(
+        f"Now `dvc add data`, then `dvc exp run -S mapper.checkpoint={escape(str(into))} -S 'mapper.seeds=[0]'` with "
+        "the backbone that it was trained with.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
 @importer.command("captions")
 def import_captions(
     folder: Annotated[Path, typer.Argument(help="folder of images with embedded captions")],

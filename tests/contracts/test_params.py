@@ -51,6 +51,18 @@ def test_every_choice_of_groups_gives_known_settings(backbone: str, dataset: str
         parse_section(params[section], section, settings)
 
 
+@pytest.mark.parametrize("folder", ["data/checkpoints/wikidiverse", "/mnt/opt-6.7b_82_77"])
+def test_checkpoint_is_what_dvc_watches(folder: str) -> None:
+    mapper = composed(f"mapper.checkpoint={folder}", "mapper.seeds=[0]")["mapper"]
+    assert parse_section(mapper, "mapper", MapperSettings).tracked == folder
+
+
+def test_without_a_checkpoint_dvc_watches_what_is_always_there() -> None:
+    mapper = parse_section(composed()["mapper"], "mapper", MapperSettings)
+    assert mapper.checkpoint is None
+    assert (ROOT / mapper.tracked).is_file()
+
+
 def test_posts_section_is_known() -> None:
     parse_section(composed()["posts"], "posts", Limits)
 

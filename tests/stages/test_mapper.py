@@ -7,14 +7,28 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+import torch
 from tiny_world import PREFIX_TOKENS, VISION_WIDTH, WIDTH
 
 from gemel.core.artifacts import read_manifest
-from gemel.core.errors import ArtifactError
+from gemel.core.errors import ArtifactError, ConfigError, ShapeError
+from gemel.mapper.checkpoint import import_checkpoint
 from gemel.mapper.mapper import WEIGHTS, load_mapper
-from gemel.stages import DEMONSTRATIONS, IMAGE_FEATURES, MAPPER, MAPPER_SUMMARY, POSTS, PROGRESS
+from gemel.stages import (
+    DEMONSTRATIONS,
+    IMAGE_FEATURES,
+    MAPPER,
+    MAPPER_SUMMARY,
+    POSTS,
+    PROGRESS,
+    RELEASE,
+    evaluation,
+    release,
+)
 from gemel.stages import mapper as stage
 from stages.project_changes import set_param
+
+CHECKPOINT = "data/checkpoints/published"
 
 
 def summary() -> dict[str, Any]:
@@ -66,6 +80,64 @@ def test_second_run_gives_the_same_mappers() -> None:
     before = [(MAPPER / f"seed-{seed}" / WEIGHTS).read_bytes() for seed in (0, 1)]
     stage.main()
     assert [(MAPPER / f"seed-{seed}" / WEIGHTS).read_bytes() for seed in (0, 1)] == before
+
+
+@pytest.fixture
+def with_checkpoint(project_copy: Path) -> Path:
+    """The project with an imported mapper of half precision, and the settings that take it."""
+    torch.manual_seed(7)
+    linear = torch.nn.Linear(VISION_WIDTH, PREFIX_TOKENS * WIDTH, dtype=torch.float16)
+    torch.save(linear.state_dict(), project_copy / "published.pkl")
+    import_checkpoint(project_copy / "published.pkl", project_copy / CHECKPOINT, PREFIX_TOKENS)
+    for key, value in (("checkpoint", CHECKPOINT), ("tracked", CHECKPOINT), ("seeds", [42])):
+        set_param(project_copy, f"mapper.{key}", value)
+    return project_copy
+
+
+def test_imported_checkpoint_is_the_mapper_of_the_one_seed(with_checkpoint: Path) -> None:
+    stage.main()
+    published = torch.load(with_checkpoint / "published.pkl", weights_only=True)
+    mapper = load_mapper(MAPPER / "seed-42" / WEIGHTS, vision_dim=VISION_WIDTH, llm_dim=WIDTH)
+    assert torch.equal(mapper.linear.weight, published["weight"].float())
+    assert torch.equal(mapper.linear.bias, published["bias"].float())
+    assert not (MAPPER / "seed-0").exists()
+    assert (summary()["best_seed"], summary()["seeds"]) == (42, {"42": {"dev_loss": None, "steps": 0}})
+    origin = read_manifest(MAPPER, "mapper", check_hashes=True)["checkpoint"]
+    assert (origin["source"], origin["dtype"]) == ("published.pkl", "float16")
+
+
+@pytest.mark.usefixtures("with_checkpoint")
+def test_imported_checkpoint_goes_through_to_the_release() -> None:
+    for each in (stage, evaluation, release):
+        each.main()
+    assert (RELEASE / WEIGHTS).read_bytes() == (MAPPER / "seed-42" / WEIGHTS).read_bytes()
+
+
+def test_checkpoint_beside_several_seeds_is_refused(with_checkpoint: Path) -> None:
+    set_param(with_checkpoint, "mapper.seeds", [0, 1])
+    words = rf"checkpoint '{CHECKPOINT}' is one mapper, but seeds are \[0, 1\]; add -S 'mapper.seeds=\[0\]'"
+    with pytest.raises(ConfigError, match=words):
+        stage.main()
+
+
+def test_checkpoint_that_dvc_does_not_watch_is_refused(with_checkpoint: Path) -> None:
+    set_param(with_checkpoint, "mapper.tracked", "src")
+    words = rf"DVC watches 'src' for a change of the checkpoint '{CHECKPOINT}'; set it in conf/"
+    with pytest.raises(ConfigError, match=words):
+        stage.main()
+
+
+def test_checkpoint_of_other_widths_is_refused(with_checkpoint: Path) -> None:
+    set_param(with_checkpoint, "mapper.prefix_tokens", 4)
+    words = rf"{CHECKPOINT}: a mapper 24 -> 2 x 32, but the settings need 24 -> 4 x 32; choose the backbone"
+    with pytest.raises(ShapeError, match=words):
+        stage.main()
+
+
+def test_missing_checkpoint_says_how_to_import_it(with_checkpoint: Path) -> None:
+    shutil.rmtree(with_checkpoint / CHECKPOINT)
+    with pytest.raises(ArtifactError, match=r"never finished; run `gemel import checkpoint` again"):
+        stage.main()
 
 
 @pytest.mark.parametrize("folder", [POSTS, IMAGE_FEATURES, DEMONSTRATIONS], ids=lambda folder: folder.name)

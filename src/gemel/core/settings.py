@@ -124,6 +124,8 @@ class MapperSettings:
 
     seeds: one mapper each. prefix_tokens: soft tokens per image. missing_image: what stands for an image that isn't
     there. without_demonstrations: share of the training examples that show none.
+    checkpoint: folder of an imported mapper, which is taken in place of training one; tracked: what DVC watches for a
+    change of it, the same folder, or anything that is there where there is no checkpoint.
     """
 
     seeds: tuple[int, ...]
@@ -131,6 +133,22 @@ class MapperSettings:
     missing_image: MissingImage
     course: TrainingCourse
     without_demonstrations: float = 0.0
+    checkpoint: str | None = None
+    tracked: str = ""
+
+    def __post_init__(self) -> None:
+        if self.checkpoint is None:
+            return
+        if len(self.seeds) != 1:
+            raise ValueError(
+                f"checkpoint {self.checkpoint!r} is one mapper, but seeds are {list(self.seeds)}; "
+                "add -S 'mapper.seeds=[0]', or -S mapper.checkpoint=null to train"
+            )
+        if self.tracked != self.checkpoint:
+            raise ValueError(
+                f"DVC watches {self.tracked!r} for a change of the checkpoint {self.checkpoint!r}; set it in conf/ or "
+                "with `dvc exp run -S mapper.checkpoint=…`, which compose mapper.tracked, and not in params.yaml"
+            )
 
 
 @dataclass(frozen=True)

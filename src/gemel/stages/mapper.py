@@ -1,15 +1,18 @@
-"""Stage `mapper`: trains the linear mapper through the frozen LLM, once for each seed."""
+"""Stage `mapper`: trains the linear mapper through the frozen LLM, once for each seed, or takes an imported one."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 
 from gemel.core.artifacts import artifact_hash, new_artifact, read_manifest
 from gemel.core.config import load_section
@@ -23,6 +26,7 @@ from gemel.core.settings import (
 )
 from gemel.features.store import FeatureStore
 from gemel.llm.backbone import FrozenLLM, load_llm
+from gemel.mapper.checkpoint import read_checkpoint
 from gemel.mapper.examples import Example
 from gemel.mapper.mapper import WEIGHTS, LinearMapper, save_mapper
 from gemel.mapper.training import TrainingResult, clear_progress, train_mapper, trainable_share
@@ -33,7 +37,10 @@ from gemel.tasks.linking.targets import training_examples
 
 
 def main() -> None:
-    """Train one mapper for each seed; each is kept with its curves, and the best on dev is named."""
+    """Train one mapper for each seed; each is kept with its curves, and the best on dev is named.
+
+    An imported checkpoint is taken as the mapper of its one seed instead.
+    """
     settings = load_section("mapper", MapperSettings)
     names = load_section("backbone", BackboneSettings).llm
     method = load_section("demonstrations", DemonstrationSettings).method
@@ -41,6 +48,9 @@ def main() -> None:
     device = load_section("runtime", RuntimeSettings).torch_device
     llm = load_llm(names.model, names.revision, dtype=names.dtype, device=device, weights=names.weights)
     encoder = read_manifest(IMAGE_FEATURES, "image_features")
+    if settings.checkpoint is not None:
+        _take(Path(settings.checkpoint), settings, names, llm, encoder)
+        return
     train, dev = _examples(settings, llm, method, prompt, names.leading_bos)
     run = _fingerprint(settings, names, method, prompt)
     facts = {"encoder": encoder["encoder"], "llm": asdict(names), "train": len(train), "dev": len(dev)}
@@ -65,10 +75,32 @@ def main() -> None:
             summary[seed] = {"dev_loss": result.dev_loss, "steps": result.steps}
         best = min(summary, key=lambda seed: summary[seed]["dev_loss"])
         share = trainable_share(fresh, llm, encoder["parameters"])
-        whole = {"seeds": summary, "best_seed": best, "trainable_share": share}
-        (draft / MAPPER_SUMMARY.name).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+        _write_summary(draft, summary, best, share)
     clear_progress(PROGRESS / "mapper")
     Console().print(f"Trainable share of all parameters: {share:.3%}. Best seed on dev: {best}.")
+
+
+def _take(
+    checkpoint: Path, settings: MapperSettings, names: LLMSettings, llm: FrozenLLM, encoder: Mapping[str, Any]
+) -> None:
+    """Write the artifact from an imported checkpoint; nothing is trained, so there is no loss on dev."""
+    mapper, origin = read_checkpoint(
+        checkpoint, vision_dim=encoder["width"], llm_dim=llm.width, prefix_tokens=settings.prefix_tokens
+    )
+    facts = {"encoder": encoder["encoder"], "llm": asdict(names), "checkpoint": asdict(origin)}
+    (seed,) = settings.seeds
+    with new_artifact(MAPPER, "mapper", facts) as draft:
+        (draft / f"seed-{seed}").mkdir()
+        save_mapper(mapper, draft / f"seed-{seed}" / WEIGHTS)
+        share = trainable_share(mapper, llm, encoder["parameters"])
+        _write_summary(draft, {seed: {"dev_loss": None, "steps": 0}}, seed, share)
+    origin_words = escape(f"{origin.source}, as imported into {checkpoint}")
+    Console().print(f"Not trained: the mapper of {origin_words}. Its share of all parameters: {share:.3%}.")
+
+
+def _write_summary(draft: Path, seeds: Mapping[int, Mapping[str, object]], best: int, share: float) -> None:
+    whole = {"seeds": seeds, "best_seed": best, "trainable_share": share}
+    (draft / MAPPER_SUMMARY.name).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
 
 
 def _examples(
