@@ -132,6 +132,25 @@ def import_entities(
     out.print(f"Now `dvc add data`, then `dvc exp run -S dataset={escape(into.name)}`.", highlight=False)
 
 
+@importer.command("trie")
+def import_trie(
+    source: Annotated[Path, typer.Argument(help="prefix_tree_opt.pkl")],
+    tokenizer: Annotated[str, typer.Option(help="folder or hub id of the one that made its ids: facebook/opt-6.7b")],
+    into: Annotated[Path, typer.Option(help="folder of the data set whose entities the names join")],
+) -> None:
+    """The prefix tree of the GEMEL reference code: its names become entities, but those that the data set has.
+
+    The file is a pickle; it is read as dicts and numbers alone, and refused if it holds anything else.
+    """
+    from gemel.trie_import import import_trie as run
+
+    report = run(source, into, tokenizer)
+    show_counts(f"Names of {source}", report.counts())
+    for example in report.first_split_otherwise:
+        err.print(f"[yellow]{escape(f'now split otherwise: {example!r}')}[/]", highlight=False)
+    out.print(f"Now `dvc add data`, then `dvc exp run -S dataset={escape(into.name)}`.", highlight=False)
+
+
 @importer.command("checkpoint")
 def import_checkpoint(
     source: Annotated[Path, typer.Argument(help="opt-6.7b_…_linear_4token_….pkl, as the reference code saved it")],
