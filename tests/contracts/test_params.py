@@ -1,6 +1,7 @@
 """params.yaml is the composed record of conf/, and every section of it is known."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -49,6 +50,38 @@ def test_every_choice_of_groups_gives_known_settings(backbone: str, dataset: str
     assert params["dataset"] == dataset
     for section, settings in SECTIONS.items():
         parse_section(params[section], section, settings)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("protocol", sorted(path.stem for path in (CONF / "protocol").iterdir()))
+def test_every_protocol_gives_known_settings(protocol: str, section: str) -> None:
+    params = composed(f"protocol={protocol}", "backbone=opt-6.7b", "dataset=gemel_jsonl")
+    parse_section(params[section], section, SECTIONS[section])
+
+
+def test_reference_replaces_settings_of_the_backbone_and_of_the_project() -> None:
+    params: Any = composed("protocol=reference", "backbone=opt-6.7b", "dataset=gemel_jsonl")
+    assert (params["backbone"]["llm"]["model"], params["backbone"]["llm"]["dtype"]) == ("facebook/opt-6.7b", "float16")
+    assert (params["demonstrations"]["method"], params["demonstrations"]["count"]) == ("dense", 16)
+    assert (params["prompt"]["names"], params["evaluation"]["graded_by"]) == ("in_segment", "name")
+    assert (params["mapper"]["seeds"], params["mapper"]["prefix_tokens"]) == ([42], 4)
+
+
+def test_reference_leaves_what_it_does_not_name() -> None:
+    default, reference = composed(), composed("protocol=reference")
+    for section in ("dataset", "images", "posts", "runtime"):
+        assert reference[section] == default[section]
+
+
+def test_a_setting_of_one_run_replaces_the_protocols() -> None:
+    params: Any = composed("protocol=reference", "evaluation.graded_by=id")
+    assert params["evaluation"]["graded_by"] == "id"
+
+
+def test_reference_takes_a_checkpoint_with_one_more_setting() -> None:
+    folder = "data/checkpoints/wikidiverse"
+    mapper: Any = composed("protocol=reference", "backbone=opt-6.7b", f"mapper.checkpoint={folder}")["mapper"]
+    assert (mapper["tracked"], len(mapper["seeds"])) == (folder, 1)
 
 
 @pytest.mark.parametrize("folder", ["data/checkpoints/wikidiverse", "/mnt/opt-6.7b_82_77"])
