@@ -1,10 +1,12 @@
 """The command line: links, imports and reports; a mistake is one sentence and exit status 1."""
 
 import json
+import pickle
 import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -13,6 +15,7 @@ from tiny_world import NOTICE, write_picture
 from typer.testing import CliRunner, Result
 
 from gemel import cli
+from gemel.core.settings import BackboneSettings
 from gemel.posts.dataset import read_dataset
 
 LINES = (
@@ -197,6 +200,37 @@ def test_entities_are_imported_and_each_row_is_counted(tmp_path: Path) -> None:
     assert shown == expected | {"types without a label": 0}
     assert "line 3: duplicate id 'Q1', first on line 2" in " ".join(result.stderr.split())
     assert "entities.rejected.jsonl" in result.stderr.replace("\n", "")
+
+
+def test_checkpoint_is_imported_and_described(tmp_path: Path) -> None:
+    import torch
+
+    weights = torch.nn.Linear(6, 8, dtype=torch.float16).state_dict()
+    torch.save(weights, tmp_path / "linear_2token.pkl")
+    into = tmp_path / "published"
+    result = run("import", "checkpoint", tmp_path / "linear_2token.pkl", "--into", into, "--prefix-tokens", 2)
+    assert result.exit_code == 0
+    assert re.search(r"dtype\W+float16\W", result.stdout)
+    assert f"-S mapper.checkpoint={into} -S 'mapper.seeds=[0]'" in result.stdout
+
+
+def test_trie_is_imported_and_its_names_are_counted(
+    tiny_dataset: Path, tiny_backbones: BackboneSettings, tmp_path: Path
+) -> None:
+    from gemel.llm.tokens import load_tokenizer
+
+    tokenizer = load_tokenizer(tiny_backbones.llm.model)
+    eos = tokenizer.eos_token_id
+    tree: dict[int, Any] = {eos: {}}
+    for token in reversed(tokenizer.encode(" Okapi", add_special_tokens=False)):
+        tree = {token: tree}
+    (tmp_path / "tree.pkl").write_bytes(pickle.dumps({eos: tree}))
+    into = shutil.copytree(tiny_dataset, tmp_path / "tiny")
+    result = run("import", "trie", tmp_path / "tree.pkl", "--tokenizer", tiny_backbones.llm.model, "--into", into)
+    assert result.exit_code == 0
+    assert re.search(r"added\W+1\W", result.stdout)
+    assert "now split otherwise: 'Okapi'" in result.stderr
+    assert json.loads((into / "entities.jsonl").read_text().splitlines()[-1])["id"] == "enwiki:Okapi"
 
 
 def test_acceptance_needs_a_reason() -> None:

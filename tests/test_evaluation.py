@@ -16,6 +16,7 @@ from gemel.evaluation import (
     FULL,
     Graded,
     Variant,
+    given_names,
     graded,
     prediction_table,
     queries,
@@ -122,6 +123,36 @@ def test_place_is_that_of_the_gold_entity(test_split: Graded) -> None:
     assert table["place"].to_list() == [1, 3, 0]
     assert table["answers"].to_list() == [["Q1", "Q2"], ["Q1", "Q3", "Q2"], ["Q1", "Q2"]]
     assert (table["split"].unique().item(), table["variant"].unique().item(), table["seed"][0]) == ("test", FULL, 3)
+
+
+# Q1 and Q2 have one name.
+NAMES = {"Q1": "Jaguar", "Q2": "Jaguar", "Q3": "Mercury"}
+
+
+def test_by_name_every_mention_of_an_entity_is_graded(tables: tuple[pl.DataFrame, pl.DataFrame]) -> None:
+    by_name = graded(*tables, "test", NAMES)
+    assert by_name.table["mention_id"].to_list() == ["m4", "m5", "m6", "m8"]
+    assert (by_name.nil, by_name.out_of_kb) == (1, 1)
+
+
+def test_by_name_an_entity_of_the_gold_name_is_a_hit(tables: tuple[pl.DataFrame, pl.DataFrame]) -> None:
+    table = prediction_table(graded(*tables, "test", NAMES), "test", FULL, 0, answers("2", "31", "12", "3"))
+    assert table["place"].to_list() == [1, 2, 0, 0]
+    assert table["answers"].to_list()[0] == ["Q2"]
+
+
+def test_by_name_an_entity_that_the_catalog_lacks_is_wrong_in_the_accuracy(
+    tables: tuple[pl.DataFrame, pl.DataFrame],
+) -> None:
+    by_name = graded(*tables, "test", NAMES)
+    right = [("1", "2", "3", "1")]
+    found: Any = summarize(predictions(by_name, full=right, blind=right, alone=right), by_name, tail_at_most=1)
+    assert (found["accuracy"]["mean"], found["accuracy"]["n"]) == (0.75, 4)
+
+
+def test_given_name_is_the_one_before_entities_were_told_apart() -> None:
+    columns = {"entity_id": ["Q1", "Q2"], "name": ["Jaguar (car)", "Mercury"], "label": ["Jaguar", ""]}
+    assert given_names(pl.DataFrame(columns)) == {"Q1": "Jaguar", "Q2": "Mercury"}
 
 
 def test_ablations_are_run_and_what_no_mapper_sees_once() -> None:

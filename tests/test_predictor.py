@@ -7,6 +7,7 @@ import re
 import shutil
 import warnings
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import polars as pl
@@ -14,12 +15,13 @@ import pytest
 import torch
 from tiny_world import NOTICE, NUM_BEAMS, PREFIX_TOKENS, VISION_WIDTH, WIDTH, linker_settings, write_picture
 
+from gemel import predictor
 from gemel.answerer import Answerer
 from gemel.bundle import ENTITIES, TRIE, read_bundle, settings_facts
 from gemel.core.artifacts import MANIFEST, file_sha256, new_artifact, read_manifest
 from gemel.core.errors import ArtifactError, BackboneError, RequestError, ShapeError
 from gemel.core.schema import Mention, Post
-from gemel.core.settings import BackboneSettings
+from gemel.core.settings import BackboneSettings, PromptSettings
 from gemel.entities.catalog import Catalog
 from gemel.llm.backbone import load_llm
 from gemel.mapper.adapters.linear import LinearMapper
@@ -321,6 +323,24 @@ def test_missing_backbone_is_refused(release: Path, tiny_backbones: BackboneSett
     approve(release, settings=settings_facts(dataclasses.replace(settings, backbone=backbone)))
     with pytest.raises(BackboneError, match="gone: no such folder; run `dvc pull`"):
         Linker.load(release)
+
+
+def test_bundle_from_before_a_setting_has_its_default(release: Path, tiny_backbones: BackboneSettings) -> None:
+    former = {key: value for key, value in settings_facts(linker_settings(tiny_backbones)).items() if key != "prompt"}
+    approve(release, settings=former)
+    assert read_bundle(release).settings.prompt == PromptSettings("alone")
+
+
+def test_names_of_demonstrations_are_encoded_as_the_bundle_says(
+    release: Path, tiny_backbones: BackboneSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = Mock(side_effect=DemonstrationBook)
+    monkeypatch.setattr(predictor, "DemonstrationBook", book)
+    settings = dataclasses.replace(linker_settings(tiny_backbones), prompt=PromptSettings("in_segment"))
+    approve(release, settings=settings_facts(settings))
+    with pytest.warns(UserWarning, match=NOTICE):
+        Linker.load(release)
+    assert book.call_args.args[2] == "in_segment"
 
 
 def test_unknown_setting_in_the_manifest_is_refused(release: Path, tiny_backbones: BackboneSettings) -> None:

@@ -151,7 +151,9 @@ def write_params(root: Path, backbone: BackboneSettings) -> Path:
         "posts": {},
         "backbone": asdict(backbone),
         "demonstrations": asdict(settings.demonstrations) | {"compare": ["random"]},
-        "mapper": {"seeds": [0, 1], "prefix_tokens": PREFIX_TOKENS, "missing_image": "leave_out", "course": course},
+        "prompt": {},
+        "mapper": {"seeds": [0, 1], "prefix_tokens": PREFIX_TOKENS, "missing_image": "leave_out", "course": course}
+        | {"checkpoint": None, "tracked": "src/gemel/mapper/mapper.py"},
         "evaluation": {"num_beams": NUM_BEAMS, "tail_at_most": 1},
         "runtime": {"device": "cpu"},
     }

@@ -132,6 +132,47 @@ def import_entities(
     out.print(f"Now `dvc add data`, then `dvc exp run -S dataset={escape(into.name)}`.", highlight=False)
 
 
+@importer.command("trie")
+def import_trie(
+    source: Annotated[Path, typer.Argument(help="prefix_tree_opt.pkl")],
+    tokenizer: Annotated[str, typer.Option(help="folder or hub id of the one that made its ids: facebook/opt-6.7b")],
+    into: Annotated[Path, typer.Option(help="folder of the data set whose entities the names join")],
+) -> None:
+    """The prefix tree of the GEMEL reference code: its names become entities, but those that the data set has.
+
+    The file is a pickle; it is read as dicts and numbers alone, and refused if it holds anything else.
+    """
+    from gemel.trie_import import import_trie as run
+
+    report = run(source, into, tokenizer)
+    show_counts(f"Names of {source}", report.counts())
+    for example in report.first_split_otherwise:
+        err.print(f"[yellow]{escape(f'now split otherwise: {example!r}')}[/]", highlight=False)
+    out.print(f"Now `dvc add data`, then `dvc exp run -S dataset={escape(into.name)}`.", highlight=False)
+
+
+@importer.command("checkpoint")
+def import_checkpoint(
+    source: Annotated[Path, typer.Argument(help="opt-6.7b_…_linear_4token_….pkl, as the reference code saved it")],
+    into: Annotated[Path, typer.Option(help="folder for the mapper, e.g. data/checkpoints/wikidiverse")],
+    prefix_tokens: Annotated[int, typer.Option(min=1, help="soft tokens per image that it makes")] = 4,
+) -> None:
+    """A mapper that the GEMEL reference code trained, to be taken by the stage `mapper` in place of training.
+
+    The file is a pickle; it is read as weights alone, and refused if it holds anything else.
+    """
+    from gemel.mapper.published import import_checkpoint as run
+
+    facts = run(source, into, prefix_tokens)
+    show_counts(f"Mapper imported into {into}", dataclasses.asdict(facts))
+    out.print(
+        f"Now `dvc add data`, then `dvc exp run -S mapper.checkpoint={escape(str(into))} -S 'mapper.seeds=[0]'` with "
+        "the backbone that it was trained with.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
 @importer.command("captions")
 def import_captions(
     folder: Annotated[Path, typer.Argument(help="folder of images with embedded captions")],

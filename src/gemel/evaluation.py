@@ -33,16 +33,32 @@ class Variant:
 
 @dataclass(frozen=True)
 class Graded:
-    """The mentions of a split that have an entity of the catalog, and how often each entity was trained on.
+    """The mentions of a split that are graded, and how often each entity was trained on.
 
     table: columns mention_id, mention, start, text, entity_id, image_sha256, caption. train_counts: mentions of each
-    row's entity in the training split. nil, out_of_kb: mentions of the split that can't be graded.
+    row's entity in the training split. nil: mentions of the split without an entity, which are not graded. out_of_kb:
+    those whose entity the catalog lacks; graded as wrong by name, not graded by id.
+    names: entity id -> name, to grade by name; None to grade by id.
     """
 
     table: pl.DataFrame
     train_counts: np.ndarray
     nil: int
     out_of_kb: int
+    names: Mapping[str, str] | None = None
+
+    def places(self, answers: Sequence[Sequence[str]]) -> list[int]:
+        """At which place of each row's answers the gold entity is, from 1; 0: nowhere.
+
+        answers: entity ids for each row of the table, best first.
+        """
+        return [
+            next((place for place, found in enumerate(row, 1) if self._same(found, gold)), 0)
+            for row, gold in zip(answers, self.table["entity_id"].to_list(), strict=True)
+        ]
+
+    def _same(self, found: str, gold: str) -> bool:
+        return found == gold if self.names is None else self.names[found] == self.names.get(gold)
 
 
 def variants(method: str, compare: Sequence[str], seeds: Sequence[int], captions: bool) -> tuple[Variant, ...]:
@@ -61,15 +77,22 @@ def variants(method: str, compare: Sequence[str], seeds: Sequence[int], captions
     )
 
 
-def graded(mentions: pl.DataFrame, posts: pl.DataFrame, split: str) -> Graded:
+def given_names(entities: pl.DataFrame) -> dict[str, str]:
+    """Entity id -> the name that the data set gives it, which other entities may have too."""
+    named = pl.when(pl.col("label") == "").then("name").otherwise("label")
+    return dict(entities.select("entity_id", named).iter_rows())
+
+
+def graded(mentions: pl.DataFrame, posts: pl.DataFrame, split: str, names: Mapping[str, str] | None = None) -> Graded:
     """The mentions of a split to grade, in table order.
 
+    names: to grade by name, as Graded; every mention that isn't NIL is graded then.
     Raises: DataError if there are none.
     """
     of_split = mentions.filter(pl.col("split") == split)
     trained = mentions.filter((pl.col("split") == "train") & pl.col("in_kb")).group_by("entity_id").len("trained")
     table = (
-        of_split.filter(pl.col("in_kb"))
+        of_split.filter("in_kb" if names is None else pl.col("entity_id").is_not_null())
         .join(posts.select("post_id", "image_sha256", "caption"), on="post_id", how="left", maintain_order="left")
         .join(trained, on="entity_id", how="left", maintain_order="left")
     )
@@ -79,8 +102,9 @@ def graded(mentions: pl.DataFrame, posts: pl.DataFrame, split: str) -> Graded:
             "the data set with its train, dev and test"
         )
     nil = int(of_split["entity_id"].is_null().sum())
+    out_of_kb = of_split.height - nil - int(of_split["in_kb"].sum())
     counts = table["trained"].fill_null(0).to_numpy()
-    return Graded(table.drop("trained"), counts, nil, of_split.height - nil - table.height)
+    return Graded(table.drop("trained"), counts, nil, out_of_kb, names)
 
 
 def queries(
@@ -114,14 +138,13 @@ def prediction_table(mentions: Graded, split: str, variant: str, seed: int, foun
     """One row a mention: what was answered, best first, at which place the gold entity is (0: nowhere), how many
     demonstrations were left out, and how many characters of the text were kept (null: all).
     """
-    gold = mentions.table["entity_id"].to_list()
     ids = [[candidate.entity_id for candidate in answer.candidates] for answer in found]
     columns = {
         "mention_id": mentions.table["mention_id"],
-        "entity_id": gold,
+        "entity_id": mentions.table["entity_id"],
         "answers": ids,
         "scores": [[candidate.score for candidate in answer.candidates] for answer in found],
-        "place": [row.index(wanted) + 1 if wanted in row else 0 for row, wanted in zip(ids, gold, strict=True)],
+        "place": mentions.places(ids),
         "left_out": [answer.left_out for answer in found],
         "kept_characters": [answer.kept_characters for answer in found],
     }

@@ -62,7 +62,7 @@ class Linker:
             mapper=load_mapper(bundle.mapper, vision_dim=encoder.width, llm_dim=llm.width),
             catalog=bundle.catalog,
             trie=bundle.trie,
-            book=DemonstrationBook(bundle.demonstrations, llm.encode),
+            book=DemonstrationBook(bundle.demonstrations, llm.encode, settings.prompt.names),
             vectors=bundle.vectors,
             settings=settings,
             tokens_at_once=tokens_at_once,

@@ -37,7 +37,8 @@ PLOTS = {
 
 def result_table(metrics: Metrics) -> Table:
     """Test and dev side by side: share in %, its 95 % interval, and how many mentions it stands on."""
-    table = Table("", "test", "95 % interval", "mentions", "dev", title="Linking accuracy by entity id, in %")
+    graded_by = metrics.get("graded_by", "id")
+    table = Table("", "test", "95 % interval", "mentions", "dev", title=f"Linking accuracy by entity {graded_by}, in %")
     for key, words in ROWS.items():
         test, dev = metrics["test"].get(key), metrics["dev"].get(key)
         if test is None and dev is None:
@@ -45,9 +46,10 @@ def result_table(metrics: Metrics) -> Table:
         interval = f"{_percent(test['low'])} – {_percent(test['high'])}" if test else ""
         table.add_row(words, _mean(test), interval, str(test["n"]) if test else "", _mean(dev))
     counts = metrics["test"]["counts"]
+    outside = "not graded" if graded_by == "id" else "graded as wrong"
     table.caption = (
         f"test: {counts['mentions']} mentions with an entity ({counts['imputed_image']} of them without a readable "
-        f"image), {counts['nil']} NIL and {counts['out_of_kb']} outside the catalog not graded; "
+        f"image), {counts['nil']} NIL not graded, {counts['out_of_kb']} outside the catalog {outside}; "
         f"to fit the LLM {counts['shortened_prompts']} prompts shortened and {counts['windowed_texts']} texts cut; "
         f"trainable share of all parameters {metrics['mapper']['trainable_share']:.2%}"
     )

@@ -66,6 +66,18 @@ def test_name_has_the_same_ids_in_demonstration_target_and_trie() -> None:
     assert trie.names_at(np.array([state])).tolist() == [0]
 
 
+def test_name_in_its_segment_has_the_ids_that_it_has_in_the_sentence() -> None:
+    tokenizer = make_sentencepiece_like(["Jaguar", "[Answer]"])
+
+    def encode(text: str) -> list[int]:
+        return tokenizer.encode(text, add_special_tokens=False)
+
+    apart = demonstration_segment("seen", "it", "Jaguar", None, encode).token_ids
+    together = demonstration_segment("seen", "it", "Jaguar", None, encode, "in_segment").token_ids
+    assert together == tuple(encode(f"{question('seen', 'it')}Jaguar\n"))
+    assert together != apart
+
+
 def test_fingerprint_is_repeatable(tokenizer: PreTrainedTokenizerBase, tiny_backbones: BackboneSettings) -> None:
     assert tokenizer_fingerprint(load_tokenizer(tiny_backbones.llm.model)) == tokenizer_fingerprint(tokenizer)
 

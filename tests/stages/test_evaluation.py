@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import polars as pl
 import pytest
@@ -93,6 +94,30 @@ def test_plots_and_manifest_are_there() -> None:
     facts = read_manifest(EVALUATION, "evaluation", check_hashes=True)
     assert facts["seeds"] == [0, 1]
     assert json.loads((EVALUATION / "ablations.json").read_text())[0]["what"] == "accuracy"
+
+
+def test_names_of_demonstrations_are_encoded_as_the_settings_say(
+    project_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = Mock(side_effect=InterruptedError)
+    monkeypatch.setattr(stage, "DemonstrationBook", book)
+    set_param(project_copy, "prompt.names", "in_segment")
+    with pytest.raises(InterruptedError):
+        stage.main()
+    assert book.call_args.args[2] == "in_segment"
+
+
+def test_by_name_entities_of_one_name_are_one_answer(project_copy: Path) -> None:
+    before = pl.read_parquet(EVALUATION / stage.PREDICTIONS)
+    set_param(project_copy, "evaluation.graded_by", "name")
+    stage.main()
+    after = pl.read_parquet(EVALUATION / stage.PREDICTIONS)
+    assert after["answers"].to_list() == before["answers"].to_list()
+    names = dict(pl.read_parquet(POSTS / "entities.parquet").select("entity_id", "label").iter_rows())
+    hits = [names[row["answers"][0]] == names[row["entity_id"]] for row in after.iter_rows(named=True)]
+    assert (after["place"] == 1).to_list() == hits
+    assert sum(hits) > (before["place"] == 1).sum()
+    assert (metrics()["graded_by"], read_manifest(EVALUATION, "evaluation")["graded_by"]) == ("name", "name")
 
 
 def test_answers_do_not_depend_on_how_many_are_asked_at_once(project_copy: Path) -> None:

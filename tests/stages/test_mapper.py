@@ -6,18 +6,33 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 from tiny_world import PREFIX_TOKENS, VISION_WIDTH, WIDTH
 
 from gemel.core.artifacts import read_manifest
-from gemel.core.errors import ArtifactError
+from gemel.core.errors import ArtifactError, ConfigError, ShapeError
 from gemel.mapper.adapters.base import Adapter
 from gemel.mapper.mapper import WEIGHTS, load_mapper
-from gemel.stages import DEMONSTRATIONS, ENTITY_TRIE, IMAGE_FEATURES, MAPPER, MAPPER_SUMMARY, POSTS, PROGRESS
+from gemel.mapper.published import import_checkpoint
+from gemel.stages import (
+    DEMONSTRATIONS,
+    ENTITY_TRIE,
+    IMAGE_FEATURES,
+    MAPPER,
+    MAPPER_SUMMARY,
+    POSTS,
+    PROGRESS,
+    RELEASE,
+    evaluation,
+    release,
+)
 from gemel.stages import mapper as stage
 from stages.project_changes import set_param
+
+CHECKPOINT = "data/checkpoints/published"
 
 
 def summary() -> dict[str, Any]:
@@ -85,12 +100,81 @@ def test_two_processes_train_the_mapper_that_one_does(project_copy: Path) -> Non
     assert not list(MAPPER.parent.glob(".mapper*")), "each process but the first leaves the artifact alone"
 
 
+@pytest.fixture
+def with_checkpoint(project_copy: Path) -> Path:
+    """The project with an imported mapper of half precision, and the settings that take it."""
+    torch.manual_seed(7)
+    linear = torch.nn.Linear(VISION_WIDTH, PREFIX_TOKENS * WIDTH, dtype=torch.float16)
+    torch.save(linear.state_dict(), project_copy / "published.pkl")
+    import_checkpoint(project_copy / "published.pkl", project_copy / CHECKPOINT, PREFIX_TOKENS)
+    for key, value in (("checkpoint", CHECKPOINT), ("tracked", CHECKPOINT), ("seeds", [42])):
+        set_param(project_copy, f"mapper.{key}", value)
+    return project_copy
+
+
+def test_imported_checkpoint_is_the_mapper_of_the_one_seed(with_checkpoint: Path) -> None:
+    stage.main()
+    published = torch.load(with_checkpoint / "published.pkl", weights_only=True)
+    mapper = mapper_of(42)
+    assert torch.equal(mapper.output.weight, published["weight"].float())
+    assert torch.equal(mapper.output.bias, published["bias"].float())
+    assert not (MAPPER / "seed-0").exists()
+    assert (summary()["best_seed"], summary()["seeds"]) == (42, {"42": {"dev_loss": None, "steps": 0}})
+    origin = read_manifest(MAPPER, "mapper", check_hashes=True)["checkpoint"]
+    assert (origin["source"], origin["dtype"]) == ("published.pkl", "float16")
+
+
+@pytest.mark.usefixtures("with_checkpoint")
+def test_imported_checkpoint_goes_through_to_the_release() -> None:
+    for each in (stage, evaluation, release):
+        each.main()
+    assert (RELEASE / WEIGHTS).read_bytes() == (MAPPER / "seed-42" / WEIGHTS).read_bytes()
+
+
+def test_checkpoint_beside_several_seeds_is_refused(with_checkpoint: Path) -> None:
+    set_param(with_checkpoint, "mapper.seeds", [0, 1])
+    words = rf"checkpoint '{CHECKPOINT}' is one mapper, but seeds are \[0, 1\]; add -S 'mapper.seeds=\[0\]'"
+    with pytest.raises(ConfigError, match=words):
+        stage.main()
+
+
+def test_checkpoint_that_dvc_does_not_watch_is_refused(with_checkpoint: Path) -> None:
+    set_param(with_checkpoint, "mapper.tracked", "src")
+    words = rf"DVC watches 'src' for a change of the checkpoint '{CHECKPOINT}'; set it in conf/"
+    with pytest.raises(ConfigError, match=words):
+        stage.main()
+
+
+def test_checkpoint_of_other_widths_is_refused(with_checkpoint: Path) -> None:
+    set_param(with_checkpoint, "mapper.prefix_tokens", 4)
+    words = rf"{CHECKPOINT}: a mapper 24 -> 2 x 32, but the settings need 24 -> 4 x 32; choose the backbone"
+    with pytest.raises(ShapeError, match=words):
+        stage.main()
+
+
+def test_missing_checkpoint_says_how_to_import_it(with_checkpoint: Path) -> None:
+    shutil.rmtree(with_checkpoint / CHECKPOINT)
+    with pytest.raises(ArtifactError, match=r"never finished; run `gemel import checkpoint` again"):
+        stage.main()
+
+
 @pytest.mark.parametrize("folder", [POSTS, IMAGE_FEATURES, DEMONSTRATIONS, ENTITY_TRIE], ids=lambda folder: folder.name)
 @pytest.mark.usefixtures("project_copy")
 def test_missing_artifact_names_its_stage(folder: Path) -> None:
     shutil.rmtree(folder)
     with pytest.raises(ArtifactError, match=rf"artifacts/{folder.name}: .*; run `dvc repro {folder.name}`"):
         stage.main()
+
+
+def test_names_of_demonstrations_are_encoded_as_the_settings_say(
+    project_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = Mock(side_effect=InterruptedError)
+    monkeypatch.setattr(stage, "DemonstrationBook", book)
+    set_param(project_copy, "prompt.names", "in_segment")
+    with pytest.raises(InterruptedError):
+        stage.main()
+    assert book.call_args.args[2] == "in_segment"
 
 
 def test_choice_of_a_method_that_was_not_made_names_its_stage(project_copy: Path) -> None:

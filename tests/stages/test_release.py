@@ -19,6 +19,7 @@ from gemel.stages import EVALUATION, MAPPER, MAPPER_SUMMARY, METRICS, POSTS, REL
 from gemel.stages import release as stage
 from gemel.stages.evaluation import PREDICTIONS
 from gemel.tasks.linking.demonstrations import read_corpus
+from stages.project_changes import set_param
 
 
 @pytest.mark.usefixtures("in_project")
@@ -32,7 +33,7 @@ def test_manifest_says_what_the_bundle_is_made_of() -> None:
     facts = read_manifest(RELEASE, "release", check_hashes=True)
     assert facts["made_from"] == {folder.name: artifact_hash(folder) for folder in stage.INPUTS}
     assert facts["accuracy"]["test"] == json.loads(METRICS.read_text())["test"]["accuracy"]
-    assert facts["dataset"] == "tiny"
+    assert (facts["dataset"], facts["graded_by"]) == ("tiny", "id")
 
 
 @pytest.mark.usefixtures("in_project")
@@ -63,6 +64,12 @@ def test_linker_answers_as_evaluation_did(in_project: Path) -> None:
         assert file_sha256(image) in set(tables.posts["image_sha256"])
         (link,) = linker.link([Post(row["text"], (Mention(row["mention"]),), image)])
         assert [candidate.entity_id for candidate in link.candidates] == answers[row["mention_id"]]
+
+
+def test_bundle_says_how_names_of_demonstrations_are_encoded(project_copy: Path) -> None:
+    set_param(project_copy, "prompt.names", "in_segment")
+    stage.main()
+    assert read_bundle(RELEASE).settings.prompt.names == "in_segment"
 
 
 @pytest.mark.usefixtures("project_copy")

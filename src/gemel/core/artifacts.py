@@ -35,13 +35,16 @@ def new_artifact(target: Path, stage: str, facts: Mapping[str, Any]) -> Iterator
         put_in_place(draft, target)
 
 
-def read_manifest(artifact: Path, stage: str, *, check_hashes: bool = False) -> dict[str, Any]:
+def read_manifest(
+    artifact: Path, stage: str, *, check_hashes: bool = False, advice: str | None = None
+) -> dict[str, Any]:
     """Return the facts of an artifact after checking that it is whole.
 
     Every file must be there with the size that the manifest states; with check_hashes also with its SHA-256.
-    Raises: ArtifactError, saying which stage to run.
+    advice: what to do about one that isn't whole; None: run its stage.
+    Raises: ArtifactError with the advice.
     """
-    advice = f"run `dvc repro {stage}`"
+    advice = advice or f"run `dvc repro {stage}`"
     try:
         manifest = json.loads((artifact / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -9,6 +9,8 @@ from typing import Literal
 Method = Literal["random", "bm25", "dense"]
 Weights = Literal["full", "8bit", "4bit"]
 MissingImage = Literal["leave_out", "zero_vector"]
+ShownNames = Literal["alone", "in_segment"]
+GradedBy = Literal["id", "name"]
 MOST_DECODERS = 8
 SMALLEST_FLOAT16 = 2.0**-24
 TOKENS_AT_ONCE = 16_384
@@ -81,6 +83,17 @@ class DemonstrationSettings:
 
 
 @dataclass(frozen=True)
+class PromptSettings:
+    """How a prompt becomes token ids.
+
+    names: of demonstrations: "alone", with the ids that a name has in targets and in the trie, or "in_segment", in one
+    string with the demonstration's question and line break.
+    """
+
+    names: ShownNames = "alone"
+
+
+@dataclass(frozen=True)
 class TrainingCourse:
     """How long and how fast to train.
 
@@ -133,6 +146,8 @@ class MapperSettings:
     adapter: what is trained, a module of mapper/adapters/. seeds: one mapper each. prefix_tokens: soft tokens per
     image. missing_image: what stands for an image that isn't there. without_demonstrations: share of the training
     examples that show none.
+    checkpoint: folder of an imported mapper, which is taken in place of training one; tracked: what DVC watches for a
+    change of it, the same folder, or anything that is there where there is no checkpoint.
     """
 
     seeds: tuple[int, ...]
@@ -141,14 +156,37 @@ class MapperSettings:
     course: TrainingCourse
     without_demonstrations: float = 0.0
     adapter: str = "linear"
+    checkpoint: str | None = None
+    tracked: str = ""
+
+    def __post_init__(self) -> None:
+        if self.checkpoint is None:
+            return
+        if len(self.seeds) != 1:
+            raise ValueError(
+                f"checkpoint {self.checkpoint!r} is one mapper, but seeds are {list(self.seeds)}; "
+                "add -S 'mapper.seeds=[0]', or -S mapper.checkpoint=null to train"
+            )
+        if self.adapter != "linear":
+            raise ValueError(f"checkpoint {self.checkpoint!r} is a linear mapper, but adapter is {self.adapter!r}")
+        if self.tracked != self.checkpoint:
+            raise ValueError(
+                f"DVC watches {self.tracked!r} for a change of the checkpoint {self.checkpoint!r}; set it in conf/ or "
+                "with `dvc exp run -S mapper.checkpoint=…`, which compose mapper.tracked, and not in params.yaml"
+            )
 
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """num_beams: of the search. tail_at_most: entities trained on 1 to so many times are the tail."""
+    """How the linker is evaluated.
+
+    num_beams: of the search. tail_at_most: entities trained on 1 to so many times are the tail. graded_by: "id", or
+    "name": any entity of the gold one's name is a hit, and a gold entity that the catalog lacks can't be hit.
+    """
 
     num_beams: int
     tail_at_most: int
+    graded_by: GradedBy = "id"
 
 
 @dataclass(frozen=True)
@@ -159,6 +197,7 @@ class LinkerSettings:
     demonstrations: DemonstrationSettings
     num_beams: int = 5
     missing_image: MissingImage = "leave_out"
+    prompt: PromptSettings = PromptSettings()
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ def import_entities(
         facts = read_facts(target) if holds_something(target) else {"name": target.name, "format": FORMAT}
         wanted = Wanted(types, min_sitelinks, language or "en")
         items = _items(source, kind, prefix or f"{language}wiki:", wanted, draft / CLASSES)
-        _write(items, draft, language, living, report)
+        write_entities(items, draft, language, living, report)
         if not report.kept:
             met = ", ".join(f"{what} {count}" for what, count in report.counts().items() if count)
             why = "".join(f"; {row}" for row in report.first_rejected[:1])
@@ -133,10 +133,13 @@ def _items(source: Path, kind: str, prefix: str, wanted: Wanted, classes: Path) 
     return read_table(source, TABLES[kind]) if kind in TABLES else read_json_objects(source)
 
 
-def _write(
+def write_entities(
     items: Iterator[Item], draft: Path, language: str | None, living: Mapping[str, str], report: EntitiesReport
 ) -> None:
-    """Write the kept rows to ENTITIES and the others, if they weren't filtered, to REJECTED; count all of them."""
+    """Write the kept rows to ENTITIES and the others, if they weren't filtered, to REJECTED; count all of them.
+
+    language: of rows that state none. living: id -> the one that replaces it.
+    """
     first_lines: dict[str, int] = {}
     with opened_lines(draft / ENTITIES) as kept, opened_lines(draft / REJECTED) as rejected:
         for item in items:

@@ -107,7 +107,12 @@ def read_titles(path: Path, prefix: str) -> Iterator[Item]:
     for number, text in text_lines(path):
         title = text.strip()
         if title:
-            yield Found(number, title, {"id": prefix + title, "label": title, "title": title})
+            yield title_row(number, title, prefix)
+
+
+def title_row(number: int, title: str, prefix: str) -> Found:
+    """The row of a title: its id is prefix + title."""
+    return Found(number, title, {"id": prefix + title, "label": title, "title": title})
 
 
 def _check_columns(where: str, columns: Iterable[str]) -> None:

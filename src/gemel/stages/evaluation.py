@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,22 @@ from gemel.core.settings import (
     EvaluationSettings,
     LinkerSettings,
     MapperSettings,
+    PromptSettings,
     RuntimeSettings,
 )
 from gemel.entities.catalog import Catalog
 from gemel.entities.trie import read_trie
-from gemel.evaluation import Graded, Variant, graded, predict, prediction_table, queries, summarize, variants
+from gemel.evaluation import (
+    Graded,
+    Variant,
+    given_names,
+    graded,
+    predict,
+    prediction_table,
+    queries,
+    summarize,
+    variants,
+)
 from gemel.features.store import FeatureStore
 from gemel.llm.backbone import load_llm
 from gemel.llm.tokens import tokenizer_fingerprint
@@ -54,19 +66,21 @@ def main() -> None:
     for stage in (POSTS, IMAGE_FEATURES, DEMONSTRATIONS, MAPPER):
         read_manifest(stage, stage.name)
     tables, summary = Tables.read(POSTS), json.loads(MAPPER_SUMMARY.read_text(encoding="utf-8"))
-    mentions = {split: graded(tables.mentions, tables.posts, split) for split in SPLITS}
+    names = given_names(tables.entities) if settings.graded_by == "name" else None
+    mentions = {split: graded(tables.mentions, tables.posts, split, names) for split in SPLITS}
     seeds = [int(seed) for seed in summary["seeds"]]
     captions = bool(tables.posts["caption"].is_not_null().any())
     runs = variants(chosen_by.method, chosen_by.methods, seeds, captions)
     answerers = _answerers(seeds, settings.num_beams)
-    facts = {"num_beams": settings.num_beams, "tail_at_most": settings.tail_at_most, "seeds": seeds}
+    facts = asdict(settings) | {"seeds": seeds}
     with new_artifact(EVALUATION, "evaluation", facts) as draft:
         predictions = pl.concat(_run_all(runs, answerers, mentions))
         predictions.write_parquet(draft / PREDICTIONS)
-        metrics = {
+        metrics: dict[str, Any] = {
             split: summarize(predictions.filter(pl.col("split") == split), rows, settings.tail_at_most)
             for split, rows in mentions.items()
         }
+        metrics["graded_by"] = settings.graded_by
         metrics["mapper"] = {"trainable_share": summary["trainable_share"], "best_seed": summary["best_seed"]}
         _write_json(draft / METRICS.name, metrics)
         for name, rows in plot_rows(metrics).items():
@@ -89,12 +103,13 @@ def _answerers(seeds: list[int], num_beams: int) -> Mapping[int, Answerer]:
     encoder = read_manifest(IMAGE_FEATURES, "image_features")
     expect_fact(MAPPER, read_manifest(MAPPER, "mapper"), "encoder", encoder["encoder"], "mapper")
     demonstrations = load_section("demonstrations", DemonstrationSettings)
-    settings = LinkerSettings(backbone, demonstrations, num_beams, missing_image)
+    prompt = load_section("prompt", PromptSettings)
+    settings = LinkerSettings(backbone, demonstrations, num_beams, missing_image, prompt)
     shared: dict[str, Any] = {
         "llm": llm,
         "catalog": catalog,
         "trie": read_trie(ENTITY_TRIE),
-        "book": DemonstrationBook(read_corpus(DEMONSTRATIONS), llm.encode),
+        "book": DemonstrationBook(read_corpus(DEMONSTRATIONS), llm.encode, prompt.names),
         "vectors": features,
         "settings": settings,
         "tokens_at_once": runtime.tokens_at_once,

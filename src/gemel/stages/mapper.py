@@ -1,4 +1,4 @@
-"""Stage `mapper`: trains the mapper through the frozen LLM, once for each seed."""
+"""Stage `mapper`: trains the mapper through the frozen LLM, once for each seed, or takes an imported one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,26 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from gemel.core.artifacts import artifact_hash, expect_fact, new_artifact, read_manifest
 from gemel.core.config import load_section
-from gemel.core.settings import BackboneSettings, DemonstrationSettings, LLMSettings, MapperSettings, RuntimeSettings
+from gemel.core.settings import (
+    BackboneSettings,
+    DemonstrationSettings,
+    LLMSettings,
+    MapperSettings,
+    PromptSettings,
+    RuntimeSettings,
+)
 from gemel.entities.trie import read_trie
 from gemel.features.store import FeatureStore
 from gemel.llm.backbone import FrozenLLM, load_llm
 from gemel.llm.tokens import tokenizer_fingerprint
 from gemel.mapper.examples import Example
 from gemel.mapper.mapper import WEIGHTS, make_mapper, save_mapper
+from gemel.mapper.published import read_checkpoint
 from gemel.mapper.training import TrainingResult, clear_progress, train_mapper, trainable_share
 from gemel.posts.tables import Tables
 from gemel.stages import DEMONSTRATIONS, ENTITY_TRIE, IMAGE_FEATURES, MAPPER, MAPPER_SUMMARY, POSTS, PROGRESS
@@ -33,15 +42,22 @@ from gemel.tasks.linking.targets import training_examples
 
 
 def main() -> None:
-    """Train one mapper for each seed; each is kept with its curves, and the best on dev is named."""
+    """Train one mapper for each seed; each is kept with its curves, and the best on dev is named.
+
+    An imported checkpoint is taken as the mapper of its one seed instead.
+    """
     settings = load_section("mapper", MapperSettings)
     names = load_section("backbone", BackboneSettings).llm
     method = load_section("demonstrations", DemonstrationSettings).method
+    prompt = load_section("prompt", PromptSettings)
     runtime = load_section("runtime", RuntimeSettings)
     llm = load_llm(names.model, names.revision, dtype=names.dtype, device=_device(runtime), weights=names.weights)
     encoder = read_manifest(IMAGE_FEATURES, "image_features")
-    train, dev = _examples(settings, llm, method, names.leading_bos)
-    progress = PROGRESS / "mapper" / _fingerprint(settings, names, method)
+    if settings.checkpoint is not None:
+        _take(Path(settings.checkpoint), settings, names, llm, encoder)
+        return
+    train, dev = _examples(settings, llm, method, prompt, names.leading_bos)
+    progress = PROGRESS / "mapper" / _fingerprint(settings, names, method, prompt)
     runs = _train_all(settings, runtime, llm, names.leading_bos, encoder["width"], train, dev, progress)
     if not _first_process():
         # One of several processes that train together: it lends its device, and leaves the artifact to the first.
@@ -55,11 +71,9 @@ def main() -> None:
         for seed, result in runs:
             _keep(result, draft / f"seed-{seed}")
             results[seed] = result
-        summary = {seed: _facts(result) for seed, result in results.items()}
         best = min(results, key=lambda seed: results[seed].dev_loss)
         share = trainable_share(results[best].mapper, llm, encoder["parameters"])
-        whole = {"seeds": summary, "best_seed": best, "trainable_share": share}
-        (draft / MAPPER_SUMMARY.name).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+        _write_summary(draft, {seed: _facts(result) for seed, result in results.items()}, best, share)
     clear_progress(PROGRESS / "mapper")
     _show(results, best, share)
 
@@ -107,14 +121,37 @@ def _train_all(
         yield seed, result
 
 
+def _take(
+    checkpoint: Path, settings: MapperSettings, names: LLMSettings, llm: FrozenLLM, encoder: Mapping[str, Any]
+) -> None:
+    """Write the artifact from an imported checkpoint; nothing is trained, so there is no loss on dev."""
+    mapper, origin = read_checkpoint(
+        checkpoint, vision_dim=encoder["width"], llm_dim=llm.width, prefix_tokens=settings.prefix_tokens
+    )
+    facts = {"encoder": encoder["encoder"], "llm": asdict(names), "checkpoint": asdict(origin)}
+    (seed,) = settings.seeds
+    with new_artifact(MAPPER, "mapper", facts) as draft:
+        (draft / f"seed-{seed}").mkdir()
+        save_mapper(mapper, draft / f"seed-{seed}" / WEIGHTS)
+        share = trainable_share(mapper, llm, encoder["parameters"])
+        _write_summary(draft, {seed: {"dev_loss": None, "steps": 0}}, seed, share)
+    origin_words = escape(f"{origin.source}, as imported into {checkpoint}")
+    Console().print(f"Not trained: the mapper of {origin_words}. Its share of all parameters: {share:.3%}.")
+
+
+def _write_summary(draft: Path, seeds: Mapping[int, Mapping[str, object]], best: int, share: float) -> None:
+    whole = {"seeds": seeds, "best_seed": best, "trainable_share": share}
+    (draft / MAPPER_SUMMARY.name).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+
+
 def _examples(
-    settings: MapperSettings, llm: FrozenLLM, method: str, leading_bos: bool
+    settings: MapperSettings, llm: FrozenLLM, method: str, prompt: PromptSettings, leading_bos: bool
 ) -> tuple[list[Example], list[Example]]:
     read_manifest(POSTS, "posts")
     read_manifest(DEMONSTRATIONS, "demonstrations")
     tables, chosen = Tables.read(POSTS), read_chosen(DEMONSTRATIONS, method)
     features = FeatureStore(IMAGE_FEATURES)
-    book = DemonstrationBook(read_corpus(DEMONSTRATIONS), llm.encode)
+    book = DemonstrationBook(read_corpus(DEMONSTRATIONS), llm.encode, prompt.names)
     vector_of = features.vector_or_fallback(settings.missing_image)
     train, dev = (
         training_examples(
@@ -159,10 +196,10 @@ def _show(results: dict[int, TrainingResult], best: int, share: float) -> None:
     console.print(f"Trainable share of all parameters: {share:.3%}.")
 
 
-def _fingerprint(settings: MapperSettings, llm: LLMSettings, method: str) -> str:
+def _fingerprint(settings: MapperSettings, llm: LLMSettings, method: str, prompt: PromptSettings) -> str:
     """Names the run by all that decides its course, so that no run goes on from the state of another."""
     inputs = [artifact_hash(folder) for folder in (POSTS, IMAGE_FEATURES, DEMONSTRATIONS)]
-    return hashlib.sha256(repr((settings, llm, method, inputs)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((settings, llm, method, prompt, inputs)).encode()).hexdigest()[:16]
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from gemel.core.settings import (
     EvaluationSettings,
     LinkerSettings,
     MapperSettings,
+    PromptSettings,
 )
 from gemel.entities.trie import read_trie, write_trie
 from gemel.features.store import FeatureStore
@@ -47,6 +48,7 @@ def main() -> None:
         demonstrations=load_section("demonstrations", DemonstrationSettings),
         num_beams=load_section("evaluation", EvaluationSettings).num_beams,
         missing_image=load_section("mapper", MapperSettings).missing_image,
+        prompt=load_section("prompt", PromptSettings),
     )
     best = json.loads(MAPPER_SUMMARY.read_text(encoding="utf-8"))["best_seed"]
     metrics = json.loads(METRICS.read_text(encoding="utf-8"))
@@ -55,6 +57,7 @@ def main() -> None:
         "settings": settings_facts(settings),
         "tokenizer": manifests[ENTITY_TRIE]["tokenizer"],
         "dataset": manifests[POSTS]["dataset"],
+        "graded_by": metrics["graded_by"],
         "accuracy": {split: metrics[split]["accuracy"] for split in ("dev", "test")},
         "made_from": {folder.name: artifact_hash(folder) for folder in INPUTS},
     }

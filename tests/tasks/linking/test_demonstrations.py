@@ -110,6 +110,17 @@ def test_book_shows_a_solved_mention(solved: pl.DataFrame) -> None:
     assert segment.prefix == (1, 2)
 
 
+def test_book_encodes_each_demonstration_as_one_string_if_asked(solved: pl.DataFrame) -> None:
+    parts: list[str] = []
+
+    def noting(text: str) -> list[int]:
+        parts.append(text)
+        return encode(text)
+
+    segment = DemonstrationBook(solved, noting, "in_segment").segment(0, None)
+    assert parts == [decode(segment.token_ids)]
+
+
 def test_book_knows_images_and_captions_by_row(solved: pl.DataFrame) -> None:
     book = DemonstrationBook(solved, encode)
     assert len(book) == solved.height

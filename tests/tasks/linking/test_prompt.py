@@ -39,6 +39,17 @@ def test_name_is_encoded_apart_from_the_question() -> None:
     assert parts == [ASKED, "Jaguar (animal)", "\n"]
 
 
+def test_name_in_its_segment_is_encoded_with_the_question_and_the_line_break() -> None:
+    parts: list[str] = []
+
+    def noting(text: str) -> list[int]:
+        parts.append(text)
+        return encode(text)
+
+    demonstration_segment("A Jaguar slept", "Jaguar", "Jaguar (animal)", None, noting, "in_segment")
+    assert parts == [f"{ASKED}Jaguar (animal)\n"]
+
+
 def test_prefix_is_kept_as_given() -> None:
     soft = torch.zeros(2, 4)
     assert query_segment("text", Mention("it"), soft, encode, ROOMY).prefix is soft

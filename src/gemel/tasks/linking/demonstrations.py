@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from gemel.core.errors import ArtifactError
+from gemel.core.settings import ShownNames
 from gemel.llm.segments import Segment
 from gemel.retrieval.choice import Chooser, Corpus
 from gemel.retrieval.scorers import Scorer
@@ -87,11 +88,12 @@ def read_chosen(folder: Path, method: str) -> dict[str, tuple[int, ...]]:
 class DemonstrationBook:
     """Segments of solved mentions by row; each is tokenized once."""
 
-    def __init__(self, solved: pl.DataFrame, encode: Encode) -> None:
+    def __init__(self, solved: pl.DataFrame, encode: Encode, names: ShownNames = "alone") -> None:
+        """names: see PromptSettings."""
         self.images: list[str | None] = solved["image_sha256"].to_list()
         self.captions: list[str | None] = solved["caption"].to_list()
         self._rows = solved.select("text", "mention", "name").rows()
-        self._encode = encode
+        self._encode, self._names = encode, names
         self.token_ids = lru_cache(maxsize=100_000)(self._token_ids)
 
     def __len__(self) -> int:
@@ -103,4 +105,4 @@ class DemonstrationBook:
 
     def _token_ids(self, row: int) -> tuple[int, ...]:
         text, mention, name = self._rows[row]
-        return demonstration_segment(text, mention, name, None, self._encode).token_ids
+        return demonstration_segment(text, mention, name, None, self._encode, self._names).token_ids

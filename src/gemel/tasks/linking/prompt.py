@@ -4,7 +4,8 @@ It fits its LLM: the least relevant demonstrations are left out where there is n
 long for the query alone is cut to a window around its mention.
 
 Names are tokenized alone, everywhere: in demonstrations, targets and the trie. So a name has the same token ids in all
-three, also with tokenizers (Llama's) that give other ids to a name that stands inside a sentence.
+three, also with tokenizers (Llama's) that give other ids to a name that stands inside a sentence. A setting gives
+demonstrations the ids of the whole sentence, as the published code does.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from gemel.core.errors import RequestError
 from gemel.core.schema import Mention
+from gemel.core.settings import ShownNames
 from gemel.llm.segments import Segment
 
 Encode = Callable[[str], list[int]]
@@ -74,9 +76,13 @@ def query_segment(text: str, mention: Mention, prefix: Prefix, encode: Encode, r
     return segment
 
 
-def demonstration_segment(text: str, mention: str, name: str, prefix: Prefix, encode: Encode) -> Segment:
-    """A solved example: a query, the name of its entity, and a line break."""
-    return Segment((*encode(question(text, mention)), *encode(name), *encode("\n")), prefix)
+def demonstration_segment(
+    text: str, mention: str, name: str, prefix: Prefix, encode: Encode, names: ShownNames = "alone"
+) -> Segment:
+    """A solved example: a query, the name of its entity, and a line break. names: see PromptSettings."""
+    parts = (question(text, mention), name, "\n")
+    strings = ("".join(parts),) if names == "in_segment" else parts
+    return Segment(tuple(token for string in strings for token in encode(string)), prefix)
 
 
 def build_prompt(demonstrations: Sequence[Segment], query: QuerySegment, room: int) -> Segments:
