@@ -13,8 +13,9 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from tiny_world import PREFIX_TOKENS, VISION_WIDTH, WIDTH
 
-from gemel.core.settings import TrainingCourse
-from gemel.llm.backbone import FrozenLLM, load_llm
+from gemel.core.settings import LLMSettings, TrainingCourse
+from gemel.llm.backbone import FrozenLLM
+from gemel.llm.loading import load_llm
 from gemel.mapper.examples import Example, ExampleSegment
 from gemel.mapper.mapper import LinearMapper
 from gemel.mapper.training import TrainingResult, train_mapper
@@ -90,7 +91,7 @@ class AtMicroBatch(Callback):
 def train_until_killed(llm_folder: str, progress: str, number: str) -> None:
     """Train, and be killed without warning behind a micro-batch: what a subprocess of the tests runs."""
     kill = AtMicroBatch(int(number), lambda: os.kill(os.getpid(), signal.SIGKILL))
-    train_toy(load_llm(llm_folder), Path(progress), callbacks=[kill])
+    train_toy(load_llm(LLMSettings(llm_folder)), Path(progress), callbacks=[kill])
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Literal
 
 Method = Literal["random", "bm25", "dense"]
 Weights = Literal["full", "8bit", "4bit"]
+Attention = Literal["sdpa", "eager", "flash_attention_2", "flash_attention_3"]
 MissingImage = Literal["leave_out", "zero_vector"]
 MOST_DECODERS = 8
 TOKENS_AT_ONCE = 16_384
@@ -17,7 +18,8 @@ TOKENS_AT_ONCE = 16_384
 class LLMSettings:
     """The frozen LLM: folder or hub id, pinned revision, dtype, and whether a prompt starts with BOS.
 
-    weights: "8bit" or "4bit" to quantize those of the linear layers on loading, by bitsandbytes.
+    weights: "8bit" or "4bit" to quantize those of the linear layers on loading, by bitsandbytes. attention: which
+    implementation, as transformers names it; where a search needs masks that it ignores, SDPA takes its place.
     """
 
     model: str
@@ -25,6 +27,7 @@ class LLMSettings:
     dtype: str = "float32"
     leading_bos: bool = False
     weights: Weights = "full"
+    attention: Attention = "sdpa"
 
 
 @dataclass(frozen=True)

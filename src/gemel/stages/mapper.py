@@ -15,7 +15,8 @@ from gemel.core.artifacts import artifact_hash, new_artifact, read_manifest
 from gemel.core.config import load_section
 from gemel.core.settings import BackboneSettings, DemonstrationSettings, LLMSettings, MapperSettings, RuntimeSettings
 from gemel.features.store import FeatureStore
-from gemel.llm.backbone import FrozenLLM, load_llm
+from gemel.llm.backbone import FrozenLLM
+from gemel.llm.loading import load_llm
 from gemel.mapper.examples import Example
 from gemel.mapper.mapper import WEIGHTS, LinearMapper, save_mapper
 from gemel.mapper.training import TrainingResult, clear_progress, train_mapper, trainable_share
@@ -31,7 +32,7 @@ def main() -> None:
     names = load_section("backbone", BackboneSettings).llm
     method = load_section("demonstrations", DemonstrationSettings).method
     device = load_section("runtime", RuntimeSettings).torch_device
-    llm = load_llm(names.model, names.revision, dtype=names.dtype, device=device, weights=names.weights)
+    llm = load_llm(names, device)
     encoder = read_manifest(IMAGE_FEATURES, "image_features")
     train, dev = _examples(settings, llm, method, names.leading_bos)
     run = _fingerprint(settings, names, method)

@@ -1,0 +1,128 @@
+"""How much memory a model takes, from its config alone: its layers are laid out on torch's meta device, without weights.
+
+Activations that training saves are estimated, for dense models. With frozen weights autograd keeps what enters a
+non-linearity or attention, not what enters a matrix: queries, keys, values and the attention's output, and both factors
+of a gated MLP with its activation. Each matrix of a layer stands for one of these, as wide as its longer side; each
+norm keeps its input once more, as float32. `tests/llm/test_footprint.py` holds the estimate to what autograd keeps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from gemel.core.errors import BackboneError
+from gemel.core.settings import LLMSettings, Weights
+from gemel.llm.model_files import loading_advice
+
+GIB = 2**30
+# nf4: half a byte, and a float32 scale for each block of 64.
+_BYTES_OF_QUANTIZED = {"8bit": 1.0, "4bit": 0.5 + 4 / 64}
+_FLOAT32 = 4
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a model takes, in a dtype of so many bytes.
+
+    parameters: all. in_layers: those of the layers' matrices, which quantization makes smaller. layers, hidden: their
+    number and width. key_values: keys and values of a position, all layers. matrix_sides: the longer sides of a layer's
+    matrices, summed. norms: of a layer.
+    """
+
+    parameters: int
+    in_layers: int
+    layers: int
+    hidden: int
+    key_values: int
+    matrix_sides: int
+    norms: int
+    item_bytes: int
+
+    def weight_bytes(self, weights: Weights = "full") -> int:
+        """Bytes of the weights, in the dtype or quantized by bitsandbytes."""
+        of_layers = self.in_layers * _BYTES_OF_QUANTIZED.get(weights, self.item_bytes)
+        return int((self.parameters - self.in_layers) * self.item_bytes + of_layers)
+
+    @property
+    def cache_bytes(self) -> int:
+        """Bytes of keys and values per position."""
+        return self.key_values * self.item_bytes
+
+    def saved_bytes(self, checkpointing: bool = False) -> int:
+        """Bytes per position that training saves for the way back.
+
+        checkpointing: keep only what enters each layer, and one layer's activations at a time.
+        """
+        one = self.matrix_sides * self.item_bytes + self.norms * self.hidden * _FLOAT32
+        return self.layers * self.hidden * self.item_bytes + one if checkpointing else self.layers * one
+
+
+def measure(folder: Path, dtype: str) -> Footprint:
+    """Lay a model out without its weights, in a second or so.
+
+    folder: of its config.json. dtype: a torch dtype by name.
+    Raises: BackboneError if the config can't be read or is of no causal language model.
+    """
+    try:
+        config = AutoConfig.from_pretrained(folder)
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+    except (OSError, ValueError) as error:
+        raise BackboneError(loading_advice(str(folder), error)) from error
+    text = config.get_text_config()
+    count, heads = text.num_hidden_layers, text.num_attention_heads
+    layers = next(each for each in model.modules() if isinstance(each, nn.ModuleList) and len(each) == count)
+    matrices = [parameter for parameter in layers.parameters() if parameter.ndim > 1]
+    of_one = [parameter for parameter in layers[0].parameters() if parameter.ndim > 1]
+    head_width = getattr(text, "head_dim", None) or text.hidden_size // heads
+    return Footprint(
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        in_layers=sum(parameter.numel() for parameter in matrices),
+        layers=count,
+        hidden=text.hidden_size,
+        key_values=2 * count * head_width * (getattr(text, "num_key_value_heads", None) or heads),
+        matrix_sides=sum(max(parameter.shape[-2:]) for parameter in of_one),
+        norms=sum("norm" in type(each).__name__.lower() for each in layers[0].modules()),
+        item_bytes=getattr(torch, dtype).itemsize,
+    )
+
+
+def free_bytes(device: str) -> int:
+    """Memory that a torch device has left: of the card, or of this machine."""
+    if torch.device(device).type == "cuda":
+        return int(torch.cuda.mem_get_info(torch.device(device))[0])
+    return int(psutil.virtual_memory().available)
+
+
+def check_fits(settings: LLMSettings, folder: Path, device: str, free: int | None = None) -> None:
+    """Refuse a model whose weights are larger than what is free, before any of them is read.
+
+    folder: of its config.json. free: bytes; None asks the device.
+    Raises: BackboneError, with the settings that would fit.
+    """
+    free = free_bytes(device) if free is None else free
+    needed = measure(folder, settings.dtype).weight_bytes(settings.weights)
+    if needed <= free:
+        return
+    smaller = [f"{what} ({size / GIB:.1f} GiB)" for what, size in _smaller(settings, folder) if size <= free]
+    raise BackboneError(
+        f"{settings.model}: its weights need {needed / GIB:.1f} GiB in {settings.dtype} (weights: {settings.weights}), "
+        f"{device} has {free / GIB:.1f} GiB free; "
+        + (f"what would fit under backbone.llm: {', '.join(smaller)}; or " if smaller else "")
+        + "choose a smaller model with `-S backbone=…`"
+    )
+
+
+def _smaller(settings: LLMSettings, folder: Path) -> list[tuple[str, int]]:
+    """Settings that take less, and the bytes of the weights under each."""
+    half = measure(folder, "bfloat16")
+    options: dict[str, Weights] = {"dtype: bfloat16": "full", "weights: 8bit": "8bit", "weights: 4bit": "4bit"}
+    sizes = [(what, half.weight_bytes(weights)) for what, weights in options.items()]
+    now = measure(folder, settings.dtype).weight_bytes(settings.weights)
+    return [(what, size) for what, size in sizes if size < now]
