@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from transformers import AutoTokenizer
 
-from gemel.features.encoder import load_encoder
 from gemel.core.settings import LLMSettings
+from gemel.features.encoder import load_encoder
 from gemel.llm.loading import load_llm
 from sample import dataset, tiny_clip
 from sample.dataset import dataset_texts

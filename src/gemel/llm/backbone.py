@@ -8,7 +8,6 @@ tried out when it is loaded (see `probe`).
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -110,7 +109,7 @@ class _Nothing(nn.Module):
         return self
 
     def forward(self, *_ids: None, inputs_embeds: Tensor, **_options: Any) -> _Hidden:
-        return _Hidden(last_hidden_state=inputs_embeds)  # type: ignore[arg-type]
+        return _Hidden(last_hidden_state=inputs_embeds)
 
 
 def context_limit(model: PreTrainedModel) -> int:
@@ -122,18 +121,18 @@ def context_limit(model: PreTrainedModel) -> int:
     kinds = set(getattr(config, "layer_types", None) or _FULL)
     if getattr(model, "_is_stateful", False) or not kinds <= _FULL | _WINDOWS:
         raise BackboneError(
-            f"{config.model_type}: has layers {sorted(kinds)} that don't look back at what was read; beams can't share a "
-            "prompt with those, so choose an LLM of attention alone"
+            f"{config.model_type}: has layers {sorted(kinds)} that don't look back at what was read; beams can't "
+            "share a prompt with those, so choose an LLM of attention alone"
         )
-    longest = list(_stated(config, _LONGEST))
+    longest = _stated(config, _LONGEST)
     if not longest:
         raise BackboneError(
             f"{config.model_type}: its config states no longest sequence ({' or '.join(_LONGEST)}); choose another LLM"
         )
-    windows = _stated(config, _WINDOW) if kinds & _WINDOWS or not hasattr(config, "layer_types") else ()
+    windows = _stated(config, _WINDOW) if kinds & _WINDOWS or not hasattr(config, "layer_types") else []
     return min([*longest, *windows])
 
 
-def _stated(config: Any, names: tuple[str, ...]) -> Iterator[int]:
-    values = (getattr(config, name, None) for name in names)
-    return (value for value in values if isinstance(value, int) and value > 0)
+def _stated(config: Any, names: tuple[str, ...]) -> list[int]:
+    values = [getattr(config, name, None) for name in names]
+    return [value for value in values if isinstance(value, int) and value > 0]

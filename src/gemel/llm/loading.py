@@ -17,8 +17,8 @@ from gemel.core.errors import BackboneError
 from gemel.core.settings import LLMSettings
 from gemel.llm.backbone import FrozenLLM
 from gemel.llm.footprint import check_fits
-from gemel.llm.probe import check_llm
 from gemel.llm.model_files import commit_of, fetch_model, is_pinned, loading_advice
+from gemel.llm.probe import check_llm
 from gemel.llm.tokens import load_tokenizer
 
 _KERNELS = {"flash_attention_2": "flash_attn", "flash_attention_3": "flash_attn_interface"}
@@ -31,10 +31,8 @@ def load_llm(settings: LLMSettings, device: str = "cpu") -> FrozenLLM:
     Raises: BackboneError if it can't be had, is no causal language model or larger than the device, if what its dtype,
     attention or quantization needs is missing, or if training through it or searching it goes wrong.
     """
-    dtype = _dtype(settings.dtype)
     folder = fetch_model(settings.model, settings.revision, weights=True)
-    _check_attention(settings, _model_class(settings.model, folder), device)
-    check_fits(settings, folder, device)
+    check_settings(settings, folder, device)
     commit = commit_of(settings.model, folder)
     if not is_pinned(settings.model, settings.revision):
         warnings.warn(
@@ -43,15 +41,27 @@ def load_llm(settings: LLMSettings, device: str = "cpu") -> FrozenLLM:
             stacklevel=2,
         )
     tokenizer = load_tokenizer(settings.model, settings.revision)
-    llm = FrozenLLM(_load_model(settings, folder, dtype, device), tokenizer, commit)
+    llm = FrozenLLM(_load_model(settings, folder, device), tokenizer, commit)
     check_llm(llm)
     return llm
 
 
-def _load_model(settings: LLMSettings, folder: Path, dtype: torch.dtype, device: str) -> PreTrainedModel:
+def check_settings(settings: LLMSettings, folder: Path, device: str) -> None:
+    """Refuse what can't be loaded, as far as its config, the settings and this machine tell.
+
+    folder: of its config.json. device: a torch device.
+    Raises: BackboneError, as load_llm does.
+    """
+    _dtype(settings.dtype)
+    _check_attention(settings, _model_class(settings.model, folder), device)
+    check_fits(settings, folder, device)
+
+
+def _load_model(settings: LLMSettings, folder: Path, device: str) -> PreTrainedModel:
+    dtype = _dtype(settings.dtype)
     options = {} if settings.weights == "full" else _quantized(settings, dtype, device)
     try:
-        model, report = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
             attn_implementation=settings.attention,
@@ -61,7 +71,8 @@ def _load_model(settings: LLMSettings, folder: Path, dtype: torch.dtype, device:
         )
     except (OSError, SafetensorError, ValueError, RuntimeError, ImportError) as error:
         raise BackboneError(loading_advice(settings.model, error)) from error
-    if missing := sorted(report["missing_keys"]):
+    model: PreTrainedModel = loaded[0]
+    if missing := sorted(loaded[1]["missing_keys"]):
         raise BackboneError(
             f"{settings.model}: its files lack {len(missing)} weights, among them {missing[0]}, which would be random; "
             "name a causal language model with all its weights"
@@ -70,8 +81,7 @@ def _load_model(settings: LLMSettings, folder: Path, dtype: torch.dtype, device:
     model.train(False)
     if settings.weights == "full":
         nn.Module.to(model, device)
-    loaded: PreTrainedModel = model
-    return loaded
+    return model
 
 
 def _dtype(name: str) -> torch.dtype:

@@ -21,14 +21,19 @@ _SMALL_FILES = ("*.json", "*.txt", "*.model")
 _SECONDS = 5.0
 
 
+def is_local(name: str) -> bool:
+    """Tell whether a model's name is that of a folder, which may be missing, and not of the hub."""
+    return name.startswith((".", "/", "~")) or name.count("/") > 1 or Path(name).is_dir()
+
+
 def is_pinned(name: str, revision: str | None) -> bool:
     """Tell whether a name and a revision always mean the same weights: a local folder, or a commit of the hub."""
-    return _is_local(name) or bool(_COMMIT.fullmatch(revision or ""))
+    return is_local(name) or bool(_COMMIT.fullmatch(revision or ""))
 
 
 def commit_of(name: str, folder: Path) -> str | None:
     """The commit whose files a folder holds; None for a local folder. name: as in the settings."""
-    return None if _is_local(name) else folder.name
+    return None if is_local(name) else folder.name
 
 
 def find_model(name: str, revision: str | None) -> Path | None:
@@ -36,7 +41,7 @@ def find_model(name: str, revision: str | None) -> Path | None:
 
     name: a folder or a hub id. Returns: the folder, or that of the revision in the Hugging Face cache, or None.
     """
-    if _is_local(name):
+    if is_local(name):
         return Path(name) if (Path(name) / CONFIG).is_file() else None
     try:
         found = try_to_load_from_cache(name, CONFIG, revision=revision)
@@ -59,7 +64,7 @@ def fetch_model(name: str, revision: str | None, *, weights: bool) -> Path:
     weights: whether its weights are needed, or only its config and tokenizer.
     Raises: BackboneError, within seconds, if they can't be had, saying how to get them.
     """
-    if _is_local(name):
+    if is_local(name):
         return _local_folder(Path(name), weights)
     folder = find_model(name, revision)
     if folder is None or (weights and not has_weights(folder)):
@@ -82,10 +87,6 @@ def loading_advice(name: str, error: Exception) -> str:
     """What to say where the files of a model can't be read."""
     reason = (str(error) or type(error).__name__).splitlines()[0]
     return f"{name}: can't be loaded ({reason}); its files may be damaged or cut off: fetch them again"
-
-
-def _is_local(name: str) -> bool:
-    return name.startswith((".", "/", "~")) or name.count("/") > 1 or Path(name).is_dir()
 
 
 def _local_folder(folder: Path, weights: bool) -> Path:

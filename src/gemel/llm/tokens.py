@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from gemel.core.errors import BackboneError

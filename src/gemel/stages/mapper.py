@@ -37,6 +37,7 @@ def main() -> None:
     train, dev = _examples(settings, llm, method, names.leading_bos)
     run = _fingerprint(settings, names, method)
     facts = {"encoder": encoder["encoder"], "llm": asdict(names), "train": len(train), "dev": len(dev)}
+    facts["llm_commit"] = llm.commit
     facts["windowed_texts"] = sum(example.windowed for example in (*train, *dev))
     with new_artifact(MAPPER, "mapper", facts) as draft:
         summary = {}
