@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gemel.installation import Extra, Machine, Package
 
 _GIB = 2**30
+_MIB = 2**20
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False) -> None:
@@ -81,7 +82,8 @@ def _backbones(found: Sequence[Diagnosis]) -> Table:
 def _size(finding: Finding) -> str:
     if finding.weight_bytes is None:
         return "unknown"
-    size = f"{finding.weight_bytes / _GIB:.2f} GiB"
+    small = finding.weight_bytes < _GIB
+    size = f"{finding.weight_bytes / _MIB:.0f} MiB" if small else f"{finding.weight_bytes / _GIB:.1f} GiB"
     return size if finding.parameters is None else f"{size}, {finding.parameters / 1e6:,.1f} M"
 
 

@@ -104,7 +104,7 @@ def _llm(settings: LLMSettings, machine: Machine) -> Finding:
             found = replace(found, parameters=size.parameters, weight_bytes=size.weight_bytes(settings.weights))
         if not is_local(name) and (folder is None or not has_weights(folder)):
             return _with(found, *_how_to_get(name, revision))
-        check_settings(settings, fetch_model(name, revision, weights=True), machine.device)
+        check_settings(settings, fetch_model(name, revision, weights=True), machine.device, machine.model_bytes)
     except BackboneError as error:
         return _with(found, str(error))
     return replace(found, usable=True)

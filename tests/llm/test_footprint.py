@@ -98,6 +98,12 @@ def test_model_that_does_not_fit_is_refused_with_what_would(llama2_7b: Path, set
         check_fits(LLMSettings("x/llama", **settings), llama2_7b, "cpu", free * GIB)
 
 
+def test_model_without_attention_is_refused(tmp_path: Path) -> None:
+    make_model("mamba").config.save_pretrained(tmp_path)
+    with pytest.raises(BackboneError, match="mamba has no layers of attention; choose an LLM that has"):
+        measure(tmp_path, "float32")
+
+
 def test_model_that_fits_is_let_through(llama2_7b: Path) -> None:
     check_fits(LLMSettings("x/llama", dtype="bfloat16"), llama2_7b, "cpu", 13 * GIB)
 

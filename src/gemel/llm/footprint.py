@@ -64,12 +64,24 @@ class Footprint:
         return self.layers * self.hidden * self.item_bytes + one if checkpointing else self.layers * one
 
 
+def torch_dtype(name: str) -> torch.dtype:
+    """The dtype of that name.
+
+    Raises: BackboneError if torch has none, or weights can't be of it.
+    """
+    dtype = getattr(torch, name, None)
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point or dtype.itemsize < 2:
+        raise BackboneError(f"backbone.llm.dtype: no such dtype {name!r}; known are float32, bfloat16 and float16")
+    return dtype
+
+
 def measure(folder: Path, dtype: str) -> Footprint:
     """Lay a model out without its weights, in a second or so.
 
     folder: of its config.json. dtype: a torch dtype by name.
-    Raises: BackboneError if the config can't be read or is of no causal language model.
+    Raises: BackboneError if there is no such dtype, or the config can't be read or is of no causal language model.
     """
+    item_bytes = torch_dtype(dtype).itemsize
     try:
         config = AutoConfig.from_pretrained(folder)
         with torch.device("meta"):
@@ -77,8 +89,10 @@ def measure(folder: Path, dtype: str) -> Footprint:
     except (OSError, ValueError) as error:
         raise BackboneError(loading_advice(str(folder), error)) from error
     text = config.get_text_config()
-    count, heads = text.num_hidden_layers, text.num_attention_heads
-    layers = next(each for each in model.modules() if isinstance(each, nn.ModuleList) and len(each) == count)
+    count, heads = getattr(text, "num_hidden_layers", 0), getattr(text, "num_attention_heads", 0)
+    layers = next((each for each in model.modules() if isinstance(each, nn.ModuleList) and len(each) == count), None)
+    if not layers or not heads:
+        raise BackboneError(f"{folder}: {text.model_type} has no layers of attention; choose an LLM that has")
     matrices = [parameter for parameter in layers.parameters() if parameter.ndim > 1]
     of_one = [parameter for parameter in layers[0].parameters() if parameter.ndim > 1]
     head_width = getattr(text, "head_dim", None) or text.hidden_size // heads
@@ -90,7 +104,7 @@ def measure(folder: Path, dtype: str) -> Footprint:
         key_values=2 * count * head_width * (getattr(text, "num_key_value_heads", None) or heads),
         matrix_sides=sum(max(parameter.shape[-2:]) for parameter in of_one),
         norms=sum("norm" in type(each).__name__.lower() for each in layers[0].modules()),
-        item_bytes=getattr(torch, dtype).itemsize,
+        item_bytes=item_bytes,
     )
 
 

@@ -16,7 +16,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from gemel.core.errors import BackboneError
 from gemel.core.settings import LLMSettings
 from gemel.llm.backbone import FrozenLLM
-from gemel.llm.footprint import check_fits
+from gemel.llm.footprint import check_fits, torch_dtype
 from gemel.llm.model_files import commit_of, fetch_model, is_pinned, loading_advice
 from gemel.llm.probe import check_llm
 from gemel.llm.tokens import load_tokenizer
@@ -46,19 +46,19 @@ def load_llm(settings: LLMSettings, device: str = "cpu") -> FrozenLLM:
     return llm
 
 
-def check_settings(settings: LLMSettings, folder: Path, device: str) -> None:
+def check_settings(settings: LLMSettings, folder: Path, device: str, free: int | None = None) -> None:
     """Refuse what can't be loaded, as far as its config, the settings and this machine tell.
 
-    folder: of its config.json. device: a torch device.
+    folder: of its config.json. device: a torch device. free: bytes of its memory; None asks it.
     Raises: BackboneError, as load_llm does.
     """
-    _dtype(settings.dtype)
+    torch_dtype(settings.dtype)
     _check_attention(settings, _model_class(settings.model, folder), device)
-    check_fits(settings, folder, device)
+    check_fits(settings, folder, device, free)
 
 
 def _load_model(settings: LLMSettings, folder: Path, device: str) -> PreTrainedModel:
-    dtype = _dtype(settings.dtype)
+    dtype = torch_dtype(settings.dtype)
     options = {} if settings.weights == "full" else _quantized(settings, dtype, device)
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
@@ -82,13 +82,6 @@ def _load_model(settings: LLMSettings, folder: Path, device: str) -> PreTrainedM
     if settings.weights == "full":
         nn.Module.to(model, device)
     return model
-
-
-def _dtype(name: str) -> torch.dtype:
-    dtype = getattr(torch, name, None)
-    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point or dtype.itemsize < 2:
-        raise BackboneError(f"backbone.llm.dtype: no such dtype {name!r}; known are float32, bfloat16 and float16")
-    return dtype
 
 
 def _model_class(name: str, folder: Path) -> type[PreTrainedModel]:

@@ -65,7 +65,10 @@ def fetch_model(name: str, revision: str | None, *, weights: bool) -> Path:
     Raises: BackboneError, within seconds, if they can't be had, saying how to get them.
     """
     if is_local(name):
-        return _local_folder(Path(name), weights)
+        if not Path(name).is_dir():
+            raise BackboneError(f"{name}: no such folder; run `dvc pull`, or name a hub id or folder in conf/backbone/")
+        _check_files(Path(name), name, weights)
+        return Path(name)
     folder = find_model(name, revision)
     if folder is None or (weights and not has_weights(folder)):
         commit = _ask_hub(name, revision)
@@ -87,13 +90,6 @@ def loading_advice(name: str, error: Exception) -> str:
     """What to say where the files of a model can't be read."""
     reason = (str(error) or type(error).__name__).splitlines()[0]
     return f"{name}: can't be loaded ({reason}); its files may be damaged or cut off: fetch them again"
-
-
-def _local_folder(folder: Path, weights: bool) -> Path:
-    if not folder.is_dir():
-        raise BackboneError(f"{folder}: no such folder; run `dvc pull`, or name a hub id or folder in conf/backbone/")
-    _check_files(folder, str(folder), weights)
-    return folder
 
 
 def _check_files(folder: Path, name: str, weights: bool) -> None:
