@@ -102,7 +102,7 @@ def measure(settings: argparse.Namespace) -> Report:
     mapper = LinearMapper(VISION_DIM, llm.get_input_embeddings().weight.shape[1], PREFIX_TOKENS)
     mapper.match_scale(torch.stack(batches[0][0].images), llm.get_input_embeddings().weight.detach()[:1_000].cpu())
     runtime = TrainingRuntime(
-        tokens_at_once=settings.tokens_at_once,
+        tokens_at_once=settings.tokens_at_once or "auto",
         activation_checkpointing=settings.checkpointing,
         compile=settings.compile,
     )
@@ -132,7 +132,7 @@ def measure(settings: argparse.Namespace) -> Report:
         examples=ours.mentions,
         baseline_examples=baseline.mentions,
         prompt_tokens=tokens,
-        tokens_at_once=settings.tokens_at_once,
+        tokens_at_once=race.module.tokens_at_once,
         activation_checkpointing=settings.checkpointing,
         compile=settings.compile,
         family=shape_of(settings).family,
@@ -155,7 +155,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
     parser.add_argument("--batches", type=int, help="another number of batches")
     parser.add_argument("--baseline-batches", type=int, help="so many batches for the baseline, not all")
-    parser.add_argument("--tokens-at-once", type=int, default=TrainingRuntime.tokens_at_once)
+    parser.add_argument("--tokens-at-once", type=int, help="of our passes; by default what the device holds")
     parser.add_argument("--checkpointing", action="store_true", help="our side recomputes activations")
     parser.add_argument("--compile", action="store_true", help="our side compiles its layers")
     parser.add_argument("--kills", type=int, metavar="N", help="kill training runs N times, and race not")

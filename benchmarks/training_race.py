@@ -103,7 +103,7 @@ class TrainingRace:
             torch.cuda.synchronize()
 
 
-def kept_bytes(forward: Callable[[], Tensor], frozen: set[int]) -> int:
+def kept_bytes(forward: Callable[[], object], frozen: set[int]) -> int:
     """Memory of all tensors that autograd keeps at one time, each once and without the model's own.
 
     frozen: addresses of the model's storages.

@@ -262,7 +262,7 @@ def test_report_shows_the_metrics(tmp_path: Path) -> None:
 def test_help_names_the_commands() -> None:
     result = run("--help")
     assert result.exit_code == 0
-    assert all(command in result.stdout for command in ("import", "accept", "link", "report"))
+    assert all(command in result.stdout for command in ("import", "accept", "link", "report", "doctor"))
 
 
 def test_images_of_an_archive_are_recorded_and_counted(

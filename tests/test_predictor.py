@@ -23,7 +23,7 @@ from gemel.core.errors import ArtifactError, BackboneError, RequestError, ShapeE
 from gemel.core.schema import Mention, Post
 from gemel.core.settings import BackboneSettings, PromptSettings
 from gemel.entities.catalog import Catalog
-from gemel.llm.backbone import load_llm
+from gemel.llm.loading import load_llm
 from gemel.mapper.adapters.linear import LinearMapper
 from gemel.mapper.mapper import WEIGHTS, load_mapper, save_mapper
 from gemel.predictor import Linker, rooted
@@ -409,7 +409,7 @@ def test_text_that_is_no_unicode_is_refused(linker: Linker) -> None:
 def test_names_that_leave_no_room_for_a_prompt_are_refused(
     tiny_release: Path, tiny_backbones: BackboneSettings
 ) -> None:
-    bundle, llm = read_bundle(tiny_release), load_llm(tiny_backbones.llm.model)
+    bundle, llm = read_bundle(tiny_release), load_llm(tiny_backbones.llm)
     llm.model.config.max_position_embeddings = 10
     with pytest.raises(ShapeError, match="names of up to 18 tokens leave no room for a prompt in the LLM's 10"):
         Answerer(

@@ -17,7 +17,8 @@ from gemel.core.settings import TOKENS_AT_ONCE, BackboneSettings
 from gemel.entities.subset import TrieSubset
 from gemel.features.encoder import VisionEncoder, load_encoder
 from gemel.features.tower import Vectors
-from gemel.llm.backbone import FrozenLLM, load_llm
+from gemel.llm.backbone import FrozenLLM
+from gemel.llm.loading import load_llm
 from gemel.llm.tokens import tokenizer_fingerprint
 from gemel.mapper.mapper import load_mapper
 from gemel.retrieval.choice import Chooser
@@ -47,8 +48,7 @@ class Linker:
         """
         bundle = read_bundle(Path(path))
         settings = dataclasses.replace(bundle.settings, backbone=rooted(bundle.settings.backbone, Path(root)))
-        names = settings.backbone.llm
-        llm = load_llm(names.model, names.revision, dtype=names.dtype, device=device, weights=names.weights)
+        llm = load_llm(settings.backbone.llm, device)
         _check_tokenizer(Path(path), bundle, llm)
         if settings.backbone.notice:
             warnings.warn(settings.backbone.notice, stacklevel=2)

@@ -365,15 +365,26 @@ def test_refuses_a_model_in_training_mode():
         search(make_llm("opt").train(), make_prompts(1), 2)
 
 
-def test_refuses_attention_that_ignores_the_mask():
-    llm = make_llm("llama")
+def test_attention_that_ignores_masks_is_exchanged():
+    llm, prompts = make_llm("llama"), make_prompts(3)
+    expected = search(llm, prompts, 2)
     llm.config._attn_implementation = "flash_attention_2"
-    with pytest.raises(BackboneError, match="attention 'flash_attention_2' ignores; load the model with"):
-        search(llm, make_prompts(1), 2)
+    assert_same(search(llm, prompts, 2), expected)
+    assert llm.config._attn_implementation == "sdpa"
 
 
-def test_refuses_sliding_windows():
+def test_window_bounds_the_prompt_as_the_context_does():
+    llm = make_llm("qwen2", use_sliding_window=True, sliding_window=20, max_window_layers=0)
+    prompts = [torch.randn(20 - (DEPTH - 1), WIDTH, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)]
+    assert_same(search(llm, prompts, 3), [generate(llm, prompt, NAMES, 3) for prompt in prompts])
+    with pytest.raises(ShapeError, match=r"prompt 0: .* exceed the model's 20"):
+        search(llm, [torch.randn(21 - (DEPTH - 1), WIDTH)], 3)
+
+
+def test_refuses_layers_that_keep_a_state():
     llm = make_llm("llama")
-    llm.config.sliding_window = 4
-    with pytest.raises(BackboneError, match="only full attention can be searched"):
+    llm.config.layer_types = ["full_attention", "linear_attention"]
+    with pytest.raises(
+        BackboneError, match=r"llama: has layers \['full_attention', 'linear_attention'\] that don't look"
+    ):
         search(llm, make_prompts(1), 2)

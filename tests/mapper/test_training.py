@@ -20,7 +20,7 @@ from gemel.core.settings import BackboneSettings, TrainingRuntime
 from gemel.llm.backbone import FrozenLLM
 from gemel.mapper.adapters.base import Adapter
 from gemel.mapper.checkpoints import STATE
-from gemel.mapper.examples import Example
+from gemel.mapper.examples import EndlessBatches, Example, ExampleSegment
 from gemel.mapper.mapper import WEIGHTS
 from gemel.mapper.module import MapperTraining
 from gemel.mapper.sight import DevAccuracy
@@ -206,12 +206,13 @@ def test_kill_while_saving_leaves_the_former_state(
 
 
 def test_loss_that_is_not_finite_keeps_the_last_good_state(llm: FrozenLLM, tmp_path: Path) -> None:
-    good = make_examples(10, 0)
-    image = torch.full_like(good[0].images[-1], torch.nan)
-    bad = Example((toy.ExampleSegment((30, 31), image),), toy.NAMES[0], name="m-bad")
+    examples = make_examples(11, 0)
+    in_third_step = list(EndlessBatches([Example((), (place,)) for place in range(11)], 4, 3, toy.SEED))[2][0]
+    bad = ExampleSegment((30, 31), torch.full((24,), torch.nan))
+    examples[in_third_step.target_ids[0]] = Example((bad,), toy.NAMES[0], name="m-bad")
     still = dataclasses.replace(COURSE, initial_scale="default")
     with pytest.raises(TrainingError, match=r"step 3: the loss of 1 of 4 examples is not finite: 'm-bad'"):
-        train_toy(llm, tmp_path, still, train=[*good, bad], runtime=TrainingRuntime(save_every=1))
+        train_toy(llm, tmp_path, still, train=examples, runtime=TrainingRuntime(save_every=1))
     state = torch.load(tmp_path / STATE, weights_only=True)
     assert state["global_step"] == 2
     assert all(value.isfinite().all() for value in state["state_dict"].values())

@@ -13,16 +13,17 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from tiny_world import PREFIX_TOKENS, VISION_WIDTH, WIDTH
 
-from gemel.core.settings import TrainingCourse
+from gemel.core.settings import LLMSettings, TrainingCourse
 from gemel.entities.trie import PackedTrie
 from gemel.entities.trie_build import build_trie
-from gemel.llm.backbone import FrozenLLM, load_llm
+from gemel.llm.backbone import FrozenLLM
+from gemel.llm.loading import load_llm
 from gemel.mapper.adapters.base import Adapter
 from gemel.mapper.examples import Example, ExampleSegment
 from gemel.mapper.mapper import make_mapper
 from gemel.mapper.training import TrainingResult, train_mapper
 
-CLASSES = 3
+CLASSES, SEED = 3, 7
 # The answers, 2 to 4 tokens long; 0 ends a name.
 NAMES = [(*range(40 + 5 * answer, 41 + 6 * answer), 0) for answer in range(CLASSES)]
 COURSE = TrainingCourse(
@@ -82,7 +83,7 @@ def train_toy(
         train or make_examples(10, 0),
         make_examples(dev_count, 1, dev_shift),
         course,
-        seed=7,
+        seed=SEED,
         progress=progress,
         **settings,
     )
@@ -102,7 +103,7 @@ class AtStep(Callback):
 def train_until_killed(llm_folder: str, progress: str, number: str) -> None:
     """Train, and be killed without warning behind a step: what a subprocess of the tests runs."""
     kill = AtStep(int(number), lambda: os.kill(os.getpid(), signal.SIGKILL))
-    train_toy(load_llm(llm_folder), Path(progress), callbacks=[kill])
+    train_toy(load_llm(LLMSettings(llm_folder)), Path(progress), callbacks=[kill])
 
 
 if __name__ == "__main__":

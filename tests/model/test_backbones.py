@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 from transformers import AutoTokenizer
 
+from gemel.core.settings import LLMSettings
 from gemel.features.encoder import load_encoder
-from gemel.llm.backbone import load_llm
+from gemel.llm.loading import load_llm
 from sample import dataset, tiny_clip
 from sample.dataset import dataset_texts
 from sample.pictures import KINDS
@@ -76,7 +77,7 @@ def test_data_and_backbones_stay_small() -> None:
 
 
 def test_llm_is_small_and_loads_frozen() -> None:
-    llm = load_llm(str(LLAMA))
+    llm = load_llm(LLMSettings(str(LLAMA)))
     parameters = list(llm.model.parameters())
     assert sum(parameter.numel() for parameter in parameters) < 5_000_000
     assert not any(parameter.requires_grad for parameter in parameters)

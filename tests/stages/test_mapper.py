@@ -75,6 +75,7 @@ def test_artifact_holds_the_mapper_alone() -> None:
 def test_manifest_names_the_frozen_models(tiny_backbones) -> None:
     facts = read_manifest(MAPPER, "mapper", check_hashes=True)
     assert (facts["encoder"], facts["llm"]["model"]) == (tiny_backbones.vision.model, tiny_backbones.llm.model)
+    assert facts["llm_commit"] is None
     assert (facts["train"], facts["dev"], facts["windowed_texts"]) == (11, 5, 0)
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 Method = Literal["random", "bm25", "dense"]
 Weights = Literal["full", "8bit", "4bit"]
+Attention = Literal["sdpa", "eager", "flash_attention_2", "flash_attention_3"]
 MissingImage = Literal["leave_out", "zero_vector"]
 ShownNames = Literal["alone", "in_segment"]
 GradedBy = Literal["id", "name"]
@@ -20,7 +21,8 @@ TOKENS_AT_ONCE = 16_384
 class LLMSettings:
     """The frozen LLM: folder or hub id, pinned revision, dtype, and whether a prompt starts with BOS.
 
-    weights: "8bit" or "4bit" to quantize those of the linear layers on loading, by bitsandbytes.
+    weights: "8bit" or "4bit" to quantize those of the linear layers on loading, by bitsandbytes. attention: which
+    implementation, as transformers names it; where a search needs masks that it ignores, SDPA takes its place.
     """
 
     model: str
@@ -28,6 +30,7 @@ class LLMSettings:
     dtype: str = "float32"
     leading_bos: bool = False
     weights: Weights = "full"
+    attention: Attention = "sdpa"
 
 
 @dataclass(frozen=True)
@@ -204,13 +207,14 @@ class LinkerSettings:
 class TrainingRuntime:
     """How a training run uses its machine; beyond rounding, none of it changes the mapper.
 
-    tokens_at_once: positions that the LLM reads in one forward pass; a batch takes as many passes as it needs.
+    tokens_at_once: positions that the LLM reads in one forward pass, "auto" for what the device holds; a batch takes as
+    many passes as it needs.
     activation_checkpointing: compute layers again in the backward pass instead of keeping what they made. compile: the
     layers, by torch.compile. devices: processes, each with a device, that share every batch; strategy: Lightning's name
     of how they do it. save_every: optimizer steps between two saved states.
     """
 
-    tokens_at_once: int = 4096
+    tokens_at_once: int | Literal["auto"] = "auto"
     activation_checkpointing: bool = False
     compile: bool = False
     devices: int = 1
@@ -219,7 +223,7 @@ class TrainingRuntime:
 
     def __post_init__(self) -> None:
         for name in ("tokens_at_once", "devices", "save_every"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) != "auto" and getattr(self, name) < 1:
                 raise ValueError(f"{name}: must be at least 1, got {getattr(self, name)}")
 
 

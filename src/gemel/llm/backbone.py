@@ -1,39 +1,45 @@
-"""The frozen language model and its tokenizer, loaded from a folder or a hub id."""
+"""The frozen language model and its tokenizer, and all that differs between families of models.
+
+Nothing here or elsewhere names a family. Where one keeps its embeddings is asked of transformers, what it does behind
+its hidden states is left to its own code, and its context is read off its config. Whether that holds for a model is
+tried out when it is loaded (see `probe`).
+"""
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.util import find_spec
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from torch import nn
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.modeling_outputs import BaseModelOutputWithPast
 
 from gemel.core.errors import BackboneError
-from gemel.core.settings import Weights
-from gemel.llm.tokens import load_tokenizer, loading_advice
+
+# Layers that see every position, or every one of a window: in prompts that fit the window they are the same.
+_FULL, _WINDOWS = {"full_attention"}, {"sliding_attention", "chunked_attention"}
+# Where configs state the longest sequence, and windows that some or all layers have.
+_LONGEST = ("max_position_embeddings", "max_seq_len")
+_WINDOW = ("sliding_window", "attention_chunk_size", "window_size")
 
 
 @dataclass(frozen=True)
 class FrozenLLM:
-    """A causal language model whose weights never change, with its tokenizer."""
+    """A causal language model whose weights never change, with its tokenizer.
+
+    commit: of the hub, where the model has one.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    commit: str | None = None
 
     @property
     def embedding(self) -> nn.Module:
         """The input embedding: token ids -> (…, llm_dim)."""
         return self.model.get_input_embeddings()
-
-    @property
-    def head(self) -> nn.Module:
-        """The LM head: hidden states (…, hidden size) -> logits (…, vocabulary)."""
-        head: nn.Module = self.model.get_output_embeddings()  # type: ignore[no-untyped-call]
-        return head
 
     @property
     def width(self) -> int:
@@ -49,6 +55,23 @@ class FrozenLLM:
     def eos_token_id(self) -> int:
         """The token that ends a name."""
         return int(self.tokenizer.eos_token_id)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """The logits behind hidden states, as the model itself makes them: head, and what scales or caps its output.
+
+        hidden: of `model.base_model`, (positions, hidden size). Returns: (positions, vocabulary); differentiable.
+        """
+        # The class's own forward: a library that quantizes may have put another one on the instance.
+        output = type(self.model).forward(self._behind_base, inputs_embeds=hidden[None], use_cache=False)
+        logits: Tensor = output.logits[0]
+        return logits
+
+    @cached_property
+    def _behind_base(self) -> PreTrainedModel:
+        """The model with nothing in place of its base; the modules behind it are the same objects."""
+        behind = copy.copy(self.model)
+        behind._modules = self.model._modules | {self.model.base_model_prefix: _Nothing()}
+        return behind
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, without BOS or EOS."""
@@ -67,46 +90,47 @@ class FrozenLLM:
         return (int(self.tokenizer.bos_token_id),)
 
 
+class _Hidden(BaseModelOutputWithPast):
+    """Hidden states alone; what else a family hands on from its base (router logits, states) is None."""
+
+    def __getattr__(self, name: str) -> None:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+
+class _Nothing(nn.Module):
+    """Stands in place of a base model, and gives back as hidden states what it was given."""
+
+    @property
+    def decoder(self) -> _Nothing:
+        """Where some families look for their layers."""
+        return self
+
+    def forward(self, *_ids: None, inputs_embeds: Tensor, **_options: Any) -> _Hidden:
+        return _Hidden(last_hidden_state=inputs_embeds)
+
+
 def context_limit(model: PreTrainedModel) -> int:
-    """Positions of the longest sequence that a model reads."""
-    return int(model.config.get_text_config().max_position_embeddings)
+    """Positions of the longest sequence that a model reads as a whole: no more than its config states, nor its window.
 
-
-def load_llm(
-    name: str,
-    revision: str | None = None,
-    *,
-    dtype: str = "float32",
-    device: str = "cpu",
-    weights: Weights = "full",
-) -> FrozenLLM:
-    """Load a frozen LLM from a local folder or a hub id, safetensors only.
-
-    dtype: a torch dtype by name. device: a torch device. weights: see LLMSettings.
-    Raises: BackboneError if it or the library that quantizes can't be had, saying what to do.
+    Raises: BackboneError if it keeps a state in place of what it read, or its config states no longest sequence.
     """
-    tokenizer = load_tokenizer(name, revision)
-    options: dict[str, Any] = {} if weights == "full" else _quantized(weights, getattr(torch, dtype), device)
-    try:
-        model = AutoModelForCausalLM.from_pretrained(
-            name, revision=revision, dtype=getattr(torch, dtype), use_safetensors=True, **options
-        )
-    except (OSError, SafetensorError, ValueError) as error:
-        raise BackboneError(loading_advice(name, error)) from error
-    model.requires_grad_(False)
-    model.train(False)
-    if weights == "full":
-        nn.Module.to(model, device)
-    return FrozenLLM(model, tokenizer)
-
-
-def _quantized(weights: Weights, dtype: torch.dtype, device: str) -> dict[str, Any]:
-    """How transformers is told to quantize on loading."""
-    if not all(find_spec(library) for library in ("bitsandbytes", "accelerate")):
+    config = model.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or _FULL)
+    if getattr(model, "_is_stateful", False) or not kinds <= _FULL | _WINDOWS:
         raise BackboneError(
-            f"backbone.llm.weights: {weights} needs bitsandbytes and accelerate, which are not installed; run "
-            "`pip install 'gemel[quantized]'`, or set weights: full"
+            f"{config.model_type}: has layers {sorted(kinds)} that don't look back at what was read; beams can't "
+            "share a prompt with those, so choose an LLM of attention alone"
         )
-    bits = {"load_in_8bit": True} if weights == "8bit" else {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}
-    config = BitsAndBytesConfig(**bits, bnb_4bit_compute_dtype=dtype)  # type: ignore[no-untyped-call]
-    return {"quantization_config": config, "device_map": {"": device}}
+    longest = _stated(config, _LONGEST)
+    if not longest:
+        raise BackboneError(
+            f"{config.model_type}: its config states no longest sequence ({' or '.join(_LONGEST)}); choose another LLM"
+        )
+    windows = _stated(config, _WINDOW) if kinds & _WINDOWS or not hasattr(config, "layer_types") else []
+    return min([*longest, *windows])
+
+
+def _stated(config: Any, names: tuple[str, ...]) -> list[int]:
+    values = [getattr(config, name, None) for name in names]
+    return [value for value in values if isinstance(value, int) and value > 0]

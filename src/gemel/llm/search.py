@@ -60,7 +60,8 @@ class BeamSearch:
         num_beams: int,
         tokens_at_once: int = TOKENS_AT_ONCE,
     ) -> None:
-        """llm: decoder-only model in evaluation mode, with SDPA or eager attention. num_beams: of each mention.
+        """llm: decoder-only model in evaluation mode; attention that ignores masks is exchanged for SDPA. num_beams: of
+        each mention.
 
         tokens_at_once: positions of the cache that are in use together; it bounds the memory for keys and values and
         does not change the result. A prompt that alone has more is searched alone.
@@ -241,12 +242,6 @@ def _check_model(llm: PreTrainedModel) -> None:
     config = llm.config.get_text_config()
     if llm.training:
         raise BackboneError(f"{config.model_type}: in training mode, so dropout would change names; call llm.eval()")
-    attention = config._attn_implementation
-    if attention not in _MASKED_ATTENTION:
-        raise BackboneError(
-            f"{config.model_type}: beams share a prompt through a mask that attention {attention!r} ignores; "
-            f"load the model with attn_implementation='sdpa'"
-        )
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    if kinds != {"full_attention"} or getattr(config, "sliding_window", None):
-        raise BackboneError(f"{config.model_type}: has layers {sorted(kinds)}; only full attention can be searched")
+    context_limit(llm)
+    if config._attn_implementation not in _MASKED_ATTENTION:
+        llm.set_attn_implementation("sdpa")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from gemel.core.errors import BackboneError
+from gemel.llm.model_files import fetch_model, loading_advice
 
 
 def load_tokenizer(name: str, revision: str | None = None) -> PreTrainedTokenizerBase:
@@ -15,9 +15,9 @@ def load_tokenizer(name: str, revision: str | None = None) -> PreTrainedTokenize
 
     Raises: BackboneError if it can't be had, or has no EOS token to end names with.
     """
-    _check_folder(name)
+    folder = fetch_model(name, revision, weights=False)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError) as error:
         raise BackboneError(loading_advice(name, error)) from error
     if tokenizer.eos_token_id is None:
@@ -37,16 +37,3 @@ def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
     probe = "Mercury (planet), Zürich – 北京 O'Neill 1998\n"
     digest.update(repr(tokenizer.encode(probe, add_special_tokens=False)).encode())
     return digest.hexdigest()
-
-
-def _check_folder(name: str) -> None:
-    if name.startswith((".", "/")) or name.count("/") > 1:
-        folder = Path(name)
-        if not folder.is_dir():
-            raise BackboneError(f"{name}: no such folder; run `dvc pull`, or name a hub id or folder in conf/backbone/")
-
-
-def loading_advice(name: str, error: Exception) -> str:
-    """What to say where a model can't be loaded."""
-    reason = str(error).splitlines()[0]
-    return f"{name}: can't be loaded ({reason}); check the id, revision and network, or name a local folder"

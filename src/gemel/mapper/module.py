@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from gemel.core.errors import TrainingError
 from gemel.core.settings import TrainingCourse, TrainingRuntime
 from gemel.llm.backbone import FrozenLLM
+from gemel.llm.footprint import tokens_at_once
 from gemel.llm.ragged import RaggedReader
 from gemel.llm.segments import Segment, embed_segments
 from gemel.mapper.adapters.base import Adapter
@@ -45,12 +46,15 @@ class MapperTraining(LightningModule):
         """runtime: its tokens_at_once falls by half when memory runs out, and stays there."""
         super().__init__()
         runtime = runtime or TrainingRuntime()
+        recompute, tokens = runtime.activation_checkpointing, runtime.tokens_at_once
         self.mapper = mapper
         # In a tuple, so that Lightning neither registers, moves, saves nor trains the frozen model.
         self._frozen = (llm,)
-        self._course, self._tokens_at_once = course, runtime.tokens_at_once
-        self._reader = RaggedReader(llm.model, recompute=runtime.activation_checkpointing, compile=runtime.compile)
-        self._leading = [Segment(llm.leading_ids(leading_bos))]
+        self._course, self._leading = course, [Segment(llm.leading_ids(leading_bos))]
+        self._reader = RaggedReader(llm.model, recompute=recompute, compile=runtime.compile)
+        self.tokens_at_once = (
+            tokens_at_once(llm.model, str(llm.model.device), recompute) if tokens == "auto" else tokens
+        )
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:  # noqa: ARG002
         """Leave the batch on the host: only its images are moved, once they are stacked."""
@@ -135,7 +139,7 @@ class MapperTraining(LightningModule):
         end, tokens = start, 0
         while end < len(batch):
             tokens += batch[end].positions(self.mapper.prefix_tokens)
-            if end > start and tokens > self._tokens_at_once:
+            if end > start and tokens > self.tokens_at_once:
                 break
             end += 1
         return slice(start, end)
@@ -152,7 +156,7 @@ class MapperTraining(LightningModule):
         # Logits cost as much as several layers: they are made where a token of a name comes next, and nowhere else.
         ends = torch.tensor([len(prompt) for prompt in prompts]).cumsum(0).tolist()
         at_names = torch.cat([hidden[end - length : end] for end, length in zip(ends, lengths, strict=True)])
-        logits = llm.head(at_names).float()
+        logits = llm.logits(at_names).float()
         tokens = torch.tensor(list(chain.from_iterable(each.target_ids for each in batch)), device=logits.device)
         losses = cross_entropy(logits, tokens, reduction="none")
         return torch.stack([loss.mean() for loss in torch.split(losses, lengths)])
@@ -171,8 +175,8 @@ class MapperTraining(LightningModule):
             )
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        self._tokens_at_once = max(1, min(self._tokens_at_once, tokens) // 2)
-        log.warning("out of memory with %d tokens; going on with %d at once", tokens, self._tokens_at_once)
+        self.tokens_at_once = max(1, min(self.tokens_at_once, tokens) // 2)
+        log.warning("out of memory with %d tokens; going on with %d at once", tokens, self.tokens_at_once)
 
     def _check_finite(self, batch: Batch, losses: Tensor) -> None:
         """Raises: TrainingError, naming the examples, if a loss is NaN or infinite."""

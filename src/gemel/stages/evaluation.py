@@ -38,7 +38,7 @@ from gemel.evaluation import (
     variants,
 )
 from gemel.features.store import FeatureStore
-from gemel.llm.backbone import load_llm
+from gemel.llm.loading import load_llm
 from gemel.llm.tokens import tokenizer_fingerprint
 from gemel.mapper.mapper import WEIGHTS, load_mapper
 from gemel.posts.tables import Tables
@@ -93,8 +93,7 @@ def _answerers(seeds: list[int], num_beams: int) -> Mapping[int, Answerer]:
     backbone = load_section("backbone", BackboneSettings)
     missing_image = load_section("mapper", MapperSettings).missing_image
     runtime = load_section("runtime", RuntimeSettings)
-    names = backbone.llm
-    llm = load_llm(names.model, names.revision, dtype=names.dtype, device=runtime.torch_device, weights=names.weights)
+    llm = load_llm(backbone.llm, runtime.torch_device)
     trie_facts = read_manifest(ENTITY_TRIE, "entity_trie")
     expect_fact(ENTITY_TRIE, trie_facts, "tokenizer", tokenizer_fingerprint(llm.tokenizer), "entity_trie")
     catalog = Catalog.read(POSTS / "entities.parquet")

@@ -29,7 +29,8 @@ from gemel.core.settings import (
 )
 from gemel.entities.trie import read_trie
 from gemel.features.store import FeatureStore
-from gemel.llm.backbone import FrozenLLM, load_llm
+from gemel.llm.backbone import FrozenLLM
+from gemel.llm.loading import load_llm
 from gemel.llm.tokens import tokenizer_fingerprint
 from gemel.mapper.examples import Example
 from gemel.mapper.mapper import WEIGHTS, make_mapper, save_mapper
@@ -51,7 +52,7 @@ def main() -> None:
     method = load_section("demonstrations", DemonstrationSettings).method
     prompt = load_section("prompt", PromptSettings)
     runtime = load_section("runtime", RuntimeSettings)
-    llm = load_llm(names.model, names.revision, dtype=names.dtype, device=_device(runtime), weights=names.weights)
+    llm = load_llm(names, _device(runtime))
     encoder = read_manifest(IMAGE_FEATURES, "image_features")
     if settings.checkpoint is not None:
         _take(Path(settings.checkpoint), settings, names, llm, encoder)
@@ -65,6 +66,7 @@ def main() -> None:
             pass
         return
     facts = {"encoder": encoder["encoder"], "llm": asdict(names), "train": len(train), "dev": len(dev)}
+    facts["llm_commit"] = llm.commit
     facts["windowed_texts"] = sum(example.windowed for example in (*train, *dev))
     results: dict[int, TrainingResult] = {}
     with new_artifact(MAPPER, "mapper", facts) as draft:
