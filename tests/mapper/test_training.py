@@ -8,12 +8,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import open_clip
 import pytest
 import torch
 import toy
 from lightning import Trainer
 from lightning.pytorch.callbacks import Callback
 from toy import COURSE, AtStep, fresh_mapper, make_examples, train_toy
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from gemel.core.errors import ConfigError, TrainingError
 from gemel.core.settings import BackboneSettings, TrainingRuntime
@@ -21,7 +23,7 @@ from gemel.llm.backbone import FrozenLLM
 from gemel.mapper.adapters.base import Adapter
 from gemel.mapper.checkpoints import STATE
 from gemel.mapper.examples import EndlessBatches, Example, ExampleSegment
-from gemel.mapper.mapper import WEIGHTS
+from gemel.mapper.mapper import WEIGHTS, make_mapper
 from gemel.mapper.module import MapperTraining
 from gemel.mapper.sight import DevAccuracy
 from gemel.mapper.training import TrainingResult, clear_progress, trainable_share
@@ -274,6 +276,17 @@ def test_trainable_share_is_of_all_parameters(llm: FrozenLLM) -> None:
     own = sum(parameter.numel() for parameter in mapper.parameters())
     frozen = sum(parameter.numel() for parameter in llm.model.parameters())
     assert trainable_share(mapper, llm, 1000) == own / (own + frozen + 1000)
+
+
+def test_trainable_share_of_llama2_7b_and_vit_l14() -> None:
+    shape = {key: open_clip.get_model_config("ViT-L-14")[key] for key in ("embed_dim", "vision_cfg", "text_cfg")}
+    with torch.device("meta"):
+        frozen = LlamaForCausalLM(LlamaConfig())  # the library's default is the shape of the 7B model
+        vision = open_clip.CLIP(**shape).visual
+        mapper = make_mapper("linear", 1024, 4096, prefix_tokens=4)
+    parameters = sum(parameter.numel() for parameter in vision.parameters())
+    share = trainable_share(mapper, FrozenLLM(frozen, PreTrainedTokenizerBase()), parameters)
+    assert share == pytest.approx(0.00238, abs=1e-5)
 
 
 def test_cleared_progress_is_gone(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def main() -> None:
     if settings.checkpoint is not None:
         _take(Path(settings.checkpoint), settings, names, llm, encoder)
         return
-    train, dev = _examples(settings, llm, method, prompt, names.leading_bos)
+    train, dev = read_examples(settings, llm, method, prompt, names.leading_bos)
     progress = PROGRESS / "mapper" / _fingerprint(settings, names, method, prompt)
     runs = _train_all(settings, runtime, llm, names.leading_bos, encoder["width"], train, dev, progress)
     if not _first_process():
@@ -146,9 +146,10 @@ def _write_summary(draft: Path, seeds: Mapping[int, Mapping[str, object]], best:
     (draft / MAPPER_SUMMARY.name).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
 
 
-def _examples(
+def read_examples(
     settings: MapperSettings, llm: FrozenLLM, method: str, prompt: PromptSettings, leading_bos: bool
 ) -> tuple[list[Example], list[Example]]:
+    """What is trained on, and dev, from the artifacts of the current folder."""
     read_manifest(POSTS, "posts")
     read_manifest(DEMONSTRATIONS, "demonstrations")
     tables, chosen = Tables.read(POSTS), read_chosen(DEMONSTRATIONS, method)
