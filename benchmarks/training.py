@@ -11,12 +11,14 @@ at random points, resumes it each time, and compares the mappers.
 from __future__ import annotations
 
 import argparse
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import transformers
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 
 from benchmarks.linking import Inputs, shape_of
 from benchmarks.linking_models import SHAPES
@@ -63,6 +65,7 @@ class Report:
     tokens_at_once: int
     activation_checkpointing: bool
     compile: bool
+    four_bits: bool
     family: str
     shape: str
     device: str
@@ -93,12 +96,23 @@ def make_batches(inputs: Inputs, count: int) -> list[Batch]:
     return [examples[start : start + size] for start in range(0, size * count, size)]
 
 
+def in_four_bits(llm: PreTrainedModel) -> PreTrainedModel:
+    """The same weights, those of the layers in 4 bit; the library quantizes on loading alone."""
+    config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=llm.dtype)
+    with tempfile.TemporaryDirectory() as place:
+        llm.save_pretrained(place)
+        small = AutoModelForCausalLM.from_pretrained(
+            place, dtype=llm.dtype, quantization_config=config, device_map={"": llm.device}
+        )
+    return small.eval().requires_grad_(False)
+
+
 def measure(settings: argparse.Namespace) -> Report:
     """Run the race and sum it up."""
     inputs = Inputs.make(settings)
     batches = make_batches(inputs, settings.batches)
     torch.manual_seed(0)
-    llm = inputs.llm
+    llm = in_four_bits(inputs.llm) if settings.four_bits else inputs.llm
     mapper = LinearMapper(VISION_DIM, llm.get_input_embeddings().weight.shape[1], PREFIX_TOKENS)
     mapper.match_scale(torch.stack(batches[0][0].images), llm.get_input_embeddings().weight.detach()[:1_000].cpu())
     runtime = TrainingRuntime(
@@ -106,7 +120,9 @@ def measure(settings: argparse.Namespace) -> Report:
         activation_checkpointing=settings.checkpointing,
         compile=settings.compile,
     )
-    race = TrainingRace(llm, mapper.to(llm.device), runtime)
+    # In float64 the mapper's rounding would be all that there is.
+    mapper.to(llm.device, torch.float64 if settings.dtype == "float64" else torch.float32)
+    race = TrainingRace(llm, mapper, runtime)
     race.run(batches, settings.baseline_batches)
     on_cuda = llm.device.type == "cuda"
     ours, baseline = race.costs["ours"], race.costs["baseline"]
@@ -114,7 +130,7 @@ def measure(settings: argparse.Namespace) -> Report:
     kept, baseline_kept = race.activations(batches[0][0])
     tokens = float(np.mean([example.positions(PREFIX_TOKENS) for batch in batches for example in batch]))
     speed = ours.mentions / ours.wall
-    weights = sum(parameter.numel() for parameter in llm.base_model.parameters())
+    weights = sum(parameter.numel() for parameter in inputs.llm.base_model.parameters())
     return Report(
         ratio=ratio,
         work_ratio=work_ratio,
@@ -135,6 +151,7 @@ def measure(settings: argparse.Namespace) -> Report:
         tokens_at_once=race.module.tokens_at_once,
         activation_checkpointing=settings.checkpointing,
         compile=settings.compile,
+        four_bits=settings.four_bits,
         family=shape_of(settings).family,
         shape=settings.shape,
         device=torch.cuda.get_device_name(llm.device) if on_cuda else "cpu",
@@ -152,11 +169,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--family", choices=("llama", "opt"), default="llama", help="of the small shape")
     parser.add_argument("--shape", choices=[name for name in SHAPES if name != "small-opt"], default="small")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
+    parser.add_argument("--dtype", choices=("float64", "float32", "bfloat16", "float16"), default="float32")
     parser.add_argument("--batches", type=int, help="another number of batches")
     parser.add_argument("--baseline-batches", type=int, help="so many batches for the baseline, not all")
     parser.add_argument("--tokens-at-once", type=int, help="of our passes; by default what the device holds")
     parser.add_argument("--checkpointing", action="store_true", help="our side recomputes activations")
+    parser.add_argument("--four-bits", action="store_true", help="quantize the model's layers")
     parser.add_argument("--compile", action="store_true", help="our side compiles its layers")
     parser.add_argument("--kills", type=int, metavar="N", help="kill training runs N times, and race not")
     parser.add_argument("--mentions-from", type=Path, help="folder with WIKIMEL_{train,dev,test}.json")

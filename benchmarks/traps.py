@@ -42,10 +42,11 @@ from gemel.stages import ENTITY_TRIE, IMAGE_FEATURES
 from gemel.stages.mapper import read_examples
 
 PUBLISHED_RATE = 1e-6
+TRAPPED = "schedule counted in examples"
 HALF: dict[str, Any] = {"dtype": "float16", "epsilon": 1e-6}
 CHOICES: dict[str, dict[str, Any]] = {
     "as here": {},
-    "schedule counted in examples": {"counted_in": "examples"},
+    TRAPPED: {"counted_in": "examples"},
     "float16": HALF,
     "published rate, float32": {"peak_rate": PUBLISHED_RATE},
     "published rate, float16": {"peak_rate": PUBLISHED_RATE, **HALF},
@@ -140,15 +141,18 @@ def draw(outcomes: list[Outcome], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, (rates, losses) = pyplot.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
-    for each in outcomes:
+    figure, (rates, losses) = pyplot.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
+    for choice, label in (("as here", "as here, and all others"), (TRAPPED, TRAPPED)):
+        each = next(outcome for outcome in outcomes if outcome.choice == choice)
         steps, rate = zip(*each.curves["rate"], strict=True)
         highest = max(rate) / each.highest_rate_share
-        rates.plot(steps, [value / highest for value in rate], label=each.choice)
+        rates.plot(steps, [value / highest for value in rate], label=label)
+    for each in outcomes:
         losses.plot(*zip(*each.curves["dev_loss"], strict=True), marker="o", label=each.choice)
-    rates.set(xlabel="optimizer step", ylabel="share of the peak rate", title="Learning rate")
-    losses.set(xlabel="optimizer step", ylabel="nats per name token", title="Loss on dev", yscale="log")
-    losses.legend()
+    rates.set(xlabel="optimizer step", ylabel="share of the peak rate", title="Learning rate", ylim=(0, None))
+    losses.set(xlabel="optimizer step", ylabel="nats per name token", title="Loss on dev", ylim=(0, None))
+    for axes in (rates, losses):
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, frameon=False)
     figure.savefig(path, dpi=120)
 
 

@@ -312,7 +312,7 @@ def test_trie_of_another_tokenizer_is_refused(release: Path) -> None:
 def test_mapper_of_another_width_is_refused(release: Path, vision: int, llm: int) -> None:
     save_mapper(LinearMapper(vision, llm, PREFIX_TOKENS), release / WEIGHTS)
     approve(release)
-    with pytest.raises(ShapeError, match=rf"a mapper {vision} -> 2 x {llm}, but the frozen models need 24 -> 2 x 32"):
+    with pytest.raises(ShapeError, match=r".* but a mapper 24 -> 2 x 32, as the frozen models need it, has"):
         Linker.load(release)
 
 

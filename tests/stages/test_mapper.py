@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 import torch
@@ -165,17 +164,6 @@ def test_missing_artifact_names_its_stage(folder: Path) -> None:
     shutil.rmtree(folder)
     with pytest.raises(ArtifactError, match=rf"artifacts/{folder.name}: .*; run `dvc repro {folder.name}`"):
         stage.main()
-
-
-def test_names_of_demonstrations_are_encoded_as_the_settings_say(
-    project_copy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    book = Mock(side_effect=InterruptedError)
-    monkeypatch.setattr(stage, "DemonstrationBook", book)
-    set_param(project_copy, "prompt.names", "in_segment")
-    with pytest.raises(InterruptedError):
-        stage.main()
-    assert book.call_args.args[2] == "in_segment"
 
 
 def test_choice_of_a_method_that_was_not_made_names_its_stage(project_copy: Path) -> None:
