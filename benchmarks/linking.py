@@ -16,20 +16,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 import transformers
-from transformers import PreTrainedModel
 
 from benchmarks.linking_curves import draw_curves
-from benchmarks.linking_inputs import Group, random_groups
-from benchmarks.linking_models import SHAPES, Shape, Vocabulary, make_llm
-from benchmarks.linking_names import made_up_names, names_in, tokens_of
 from benchmarks.linking_profile import draw_profile
 from benchmarks.linking_race import GIB, Alone, Race, compare, largest_batch, search_alone
-from benchmarks.linking_wikimel import PromptBook, entity_names, read_mentions, wikimel_groups
+from benchmarks.model_inputs import Inputs, add_model_options, setup_facts, shape_of
 from benchmarks.output import show
-from gemel.entities.trie_build import NameTokens
-from gemel.llm.tokens import load_tokenizer
 
 
 @dataclass(frozen=True)
@@ -66,45 +59,6 @@ class Report:
     names: int
     num_beams: int
     prompt_tokens: float
-    family: str
-    shape: str
-    device: str
-    dtype: str
-    threads: int
-    torch: str
-    transformers: str
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """A model, the names that it may generate, and prompts in groups that share their context."""
-
-    llm: PreTrainedModel
-    names: NameTokens
-    groups: list[Group]
-
-    @classmethod
-    def make(cls, settings: argparse.Namespace) -> Inputs:
-        """Read what files are given, and make up the rest."""
-        tokenizer = load_tokenizer(str(settings.tokenizer)) if settings.tokenizer else None
-        shape, rng = shape_of(settings), np.random.default_rng(0)
-        vocabulary = Vocabulary.of(tokenizer) if tokenizer else Vocabulary(shape.vocab)
-        llm = make_llm(shape, vocabulary, torch.device(settings.device), getattr(torch, settings.dtype))
-        if tokenizer is None:
-            names = made_up_names(rng, vocabulary)
-        else:
-            given = names_in(settings.names) if settings.names else entity_names(settings.mentions_from)
-            names = tokens_of(given, tokenizer)
-        if not settings.mentions_from:
-            return cls(llm, names, random_groups(rng, vocabulary, settings.mode, settings.mentions))
-        train, test = (read_mentions(settings.mentions_from, split) for split in ("train", "test"))
-        book = PromptBook(train, llm, tokenizer, depth=int(names.lengths.max()) + 1)
-        return cls(llm, names, wikimel_groups(book, test, settings.mode, settings.mentions))
-
-
-def shape_of(settings: argparse.Namespace) -> Shape:
-    """The model's size; `small` comes in two families."""
-    return SHAPES["small-opt" if (settings.shape, settings.family) == ("small", "opt") else settings.shape]
 
 
 def measure(settings: argparse.Namespace) -> Report:
@@ -128,13 +82,6 @@ def measure(settings: argparse.Namespace) -> Report:
         names=len(inputs.names.lengths),
         num_beams=race.num_beams,
         prompt_tokens=float(np.mean([prompt.context_length + prompt.query_length for prompt in prompts])),
-        family=shape_of(settings).family,
-        shape=settings.shape,
-        device=torch.cuda.get_device_name(inputs.llm.device) if on_cuda else "cpu",
-        dtype=settings.dtype,
-        threads=torch.get_num_threads(),
-        torch=torch.__version__,
-        transformers=transformers.__version__,
     )
 
 
@@ -175,15 +122,10 @@ def parse() -> argparse.Namespace:
     modes = parser.add_mutually_exclusive_group()
     for mode, what in (("wikimel", "one mention in seven repeats another"), ("archive", "ten posts a mention")):
         modes.add_argument(f"--{mode}", dest="mode", action="store_const", const=mode, default="distinct", help=what)
-    parser.add_argument("--family", choices=("llama", "opt"), default="llama", help="of the small shape")
-    parser.add_argument("--shape", choices=[name for name in SHAPES if name != "small-opt"], default="small")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
+    add_model_options(parser, ("float32", "bfloat16", "float16"))
     parser.add_argument("--mentions", type=int, help="another number of mentions")
     parser.add_argument("--baseline-mentions", type=int, help="so many mentions for the baseline, not all")
-    parser.add_argument("--mentions-from", type=Path, help="folder with WIKIMEL_{train,dev,test}.json")
     parser.add_argument("--names", type=Path, nargs="+", help="files of names, one a line, plain or .gz")
-    parser.add_argument("--tokenizer", type=Path, help="folder of the tokenizer for names and mentions from files")
     parser.add_argument("--curves", type=Path, help="write curves of the cost into a folder, and race not")
     parser.add_argument("--most-names", type=int, default=1_000_000, help="where the curve of names ends")
     parser.add_argument("--profile", type=Path, help="write a picture of where the time goes, and race not")
@@ -196,8 +138,6 @@ def checked(parser: argparse.ArgumentParser, settings: argparse.Namespace) -> ar
         parser.error("--tokenizer goes with --names or --mentions-from; without them names are made up")
     if settings.curves and settings.tokenizer and not settings.names:
         parser.error("--curves with --tokenizer needs --names")
-    if settings.shape != "small":
-        settings.family = SHAPES[settings.shape].family
     settings.mentions = settings.mentions or (16 if settings.quick else 208)
     settings.per_slice, settings.alone = (8, 8) if settings.quick else (104, 64)
     return settings
@@ -214,7 +154,7 @@ def main() -> None:
         draw_profile(Race(inputs.llm, inputs.names), prompts, settings.profile)
     if settings.curves or settings.profile:
         return
-    report = asdict(measure(settings))
+    report = asdict(measure(settings)) | setup_facts(settings)
     show(report, "constrained beam search, ours against the published algorithm", as_json=settings.json)
 
 

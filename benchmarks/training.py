@@ -13,16 +13,14 @@ from __future__ import annotations
 import argparse
 import tempfile
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 import transformers
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 
-from benchmarks.linking import Inputs, shape_of
-from benchmarks.linking_models import SHAPES
 from benchmarks.linking_race import GIB
+from benchmarks.model_inputs import Inputs, add_model_options, setup_facts
 from benchmarks.output import show
 from benchmarks.training_kills import kill_runs
 from benchmarks.training_race import COURSE, TrainingRace
@@ -66,13 +64,6 @@ class Report:
     activation_checkpointing: bool
     compile: bool
     four_bits: bool
-    family: str
-    shape: str
-    device: str
-    dtype: str
-    threads: int
-    torch: str
-    transformers: str
 
 
 def make_batches(inputs: Inputs, count: int) -> list[Batch]:
@@ -152,13 +143,6 @@ def measure(settings: argparse.Namespace) -> Report:
         activation_checkpointing=settings.checkpointing,
         compile=settings.compile,
         four_bits=settings.four_bits,
-        family=shape_of(settings).family,
-        shape=settings.shape,
-        device=torch.cuda.get_device_name(llm.device) if on_cuda else "cpu",
-        dtype=settings.dtype,
-        threads=torch.get_num_threads(),
-        torch=torch.__version__,
-        transformers=transformers.__version__,
     )
 
 
@@ -166,10 +150,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="2 batches instead of 8")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
-    parser.add_argument("--family", choices=("llama", "opt"), default="llama", help="of the small shape")
-    parser.add_argument("--shape", choices=[name for name in SHAPES if name != "small-opt"], default="small")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--dtype", choices=("float64", "float32", "bfloat16", "float16"), default="float32")
+    add_model_options(parser, ("float64", "float32", "bfloat16", "float16"))
     parser.add_argument("--batches", type=int, help="another number of batches")
     parser.add_argument("--baseline-batches", type=int, help="so many batches for the baseline, not all")
     parser.add_argument("--tokens-at-once", type=int, help="of our passes; by default what the device holds")
@@ -177,13 +158,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--four-bits", action="store_true", help="quantize the model's layers")
     parser.add_argument("--compile", action="store_true", help="our side compiles its layers")
     parser.add_argument("--kills", type=int, metavar="N", help="kill training runs N times, and race not")
-    parser.add_argument("--mentions-from", type=Path, help="folder with WIKIMEL_{train,dev,test}.json")
-    parser.add_argument("--tokenizer", type=Path, help="folder of the tokenizer for mentions from files")
     settings = parser.parse_args()
     if bool(settings.tokenizer) != bool(settings.mentions_from):
         parser.error("--tokenizer and --mentions-from go together; without them prompts are made up")
-    if settings.shape != "small":
-        settings.family = SHAPES[settings.shape].family
     settings.batches = settings.batches or (2 if settings.quick else 8)
     settings.baseline_batches = settings.baseline_batches or settings.batches
     # What Inputs asks for beside these.
@@ -197,7 +174,7 @@ def main() -> None:
     if settings.kills:
         show(asdict(kill_runs(settings.kills)), "training runs, killed and resumed", as_json=settings.json)
         return
-    report = asdict(measure(settings))
+    report = asdict(measure(settings)) | setup_facts(settings)
     show(report, "a training step, ours against the published one", as_json=settings.json)
 
 
