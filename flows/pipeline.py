@@ -26,7 +26,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from gemel.core.errors import ConfigError, GemelError
-from gemel.report import result_table
+from gemel.report.result_table import result_table
 from gemel.stages import METRICS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -20,10 +20,11 @@ from rich.table import Table
 from gemel.accept import accept
 from gemel.cli_doctor import doctor
 from gemel.cli_import import importer
+from gemel.cli_report import report
 from gemel.console import bar_columns, err, out
 from gemel.core.errors import GemelError, RequestError
 from gemel.core.schema import Link, Mention, Post
-from gemel.stages import METRICS, RELEASE
+from gemel.stages import RELEASE
 
 if TYPE_CHECKING:
     from gemel.posts.requests import RefusedLine
@@ -33,6 +34,7 @@ app = typer.Typer(no_args_is_help=True, help="Link mentions in image-text posts 
 app.add_typer(importer, name="import")
 app.command()(accept)
 app.command()(doctor)
+app.command()(report)
 
 
 @app.command()
@@ -77,18 +79,6 @@ def link(
     elif posts is not None and to is not None:
         requests = [_restricted(each, choice) if isinstance(each, Post) else each for each in read_requests(posts)]
         _link_file(linker, requests, to, top)
-
-
-@app.command()
-def report(metrics: Annotated[Path, typer.Argument(help="metrics.json")] = METRICS) -> None:
-    """Print the result table of the last evaluation."""
-    import json
-
-    from gemel.report import result_table
-
-    if not metrics.is_file():
-        raise RequestError(f"{metrics}: no such file; run `dvc repro` first")
-    out.print(result_table(json.loads(metrics.read_text(encoding="utf-8"))))
 
 
 def main() -> None:

@@ -26,23 +26,16 @@ from gemel.core.settings import (
 )
 from gemel.entities.catalog import Catalog
 from gemel.entities.trie import read_trie
-from gemel.evaluation import (
-    Graded,
-    Variant,
-    given_names,
-    graded,
-    predict,
-    prediction_table,
-    queries,
-    summarize,
-    variants,
-)
+from gemel.evaluation.grading import Graded, given_names, graded
+from gemel.evaluation.predictions import prediction_table
+from gemel.evaluation.summary import summarize
+from gemel.evaluation.variants import Variant, predict, queries, variants
 from gemel.features.store import FeatureStore
 from gemel.llm.loading import load_llm
 from gemel.llm.tokens import tokenizer_fingerprint
 from gemel.mapper.mapper import WEIGHTS, load_mapper
 from gemel.posts.tables import Tables
-from gemel.report import plot_rows, result_table
+from gemel.report.result_table import plot_rows, result_table
 from gemel.stages import (
     DEMONSTRATIONS,
     ENTITY_TRIE,

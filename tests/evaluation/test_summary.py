@@ -9,20 +9,10 @@ import pytest
 from gemel.answerer import Answer
 from gemel.core.errors import DataError
 from gemel.core.schema import Candidate, Mention
-from gemel.evaluation import (
-    ALONE,
-    BLIND,
-    CAPTIONED,
-    FULL,
-    Graded,
-    Variant,
-    given_names,
-    graded,
-    prediction_table,
-    queries,
-    summarize,
-    variants,
-)
+from gemel.evaluation.grading import Graded, given_names, graded
+from gemel.evaluation.predictions import prediction_table
+from gemel.evaluation.summary import summarize
+from gemel.evaluation.variants import ALONE, BLIND, CAPTIONED, FULL, Variant, queries, variants
 
 # mention, split, gold entity, whether the catalog has it, image
 MENTIONS = [

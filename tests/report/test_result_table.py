@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.console import Console
 
-from gemel.report import plot_rows, result_table
+from gemel.report.result_table import plot_rows, result_table
 
 
 def figure(mean: float, seeds: int = 1) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gemel.tasks.linking.metrics import Figure, Hits, difference, gap_closed, share
+from gemel.evaluation.statistics import Figure, Hits, difference, gap_closed, share
 
 
 def hits(*runs: str) -> Hits:
