@@ -39,7 +39,7 @@ def test_annotated_post_keeps_mentions_offsets_and_titles(tmp_path: Path, target
     report = import_wikidiverse(save(tmp_path / "train.json", [POST]), target, None)
     assert report.notes == {"nil_mentions": 0, "dropped_offsets": 0, "odd_entity_urls": 0, "ignored_candidates": 0}
     dataset = read_dataset(target)
-    assert dataset.posts.select("post_id", "split").rows() == [("train-1", "train")]
+    assert dataset.posts.select("post_id", "split", "topic").rows() == [("train-1", "train", "sports")]
     assert dataset.rejected.is_empty()
     assert dataset.mentions.select("start", "end").rows() == [(4, 9), (21, 28)]
     assert [(entity.entity_id, entity.label) for entity in dataset.entities] == [

@@ -19,6 +19,7 @@ POSTS_SCHEMA: Schema = {
     "image_reason": pl.String,
     "split": pl.String,
     "caption": pl.String,
+    "topic": pl.String,  # of the post, where the data set has topics
 }
 MENTIONS_SCHEMA: Schema = {
     "mention_id": pl.String,

@@ -32,7 +32,7 @@ FORMAT = 1
 POSTS, ENTITIES, FACTS = "posts.jsonl", "entities.jsonl", "dataset.json"
 MENTIONS = f"{POSTS}:mentions"
 # What posts.jsonl itself says; the image's columns come when it has been looked at.
-_SCHEMA: Schema = {name: POSTS_SCHEMA[name] for name in ("post_id", "text", "image", "split", "caption")}
+_SCHEMA: Schema = {name: POSTS_SCHEMA[name] for name in ("post_id", "text", "image", "split", "caption", "topic")}
 _CHECK_SCHEMA: Schema = {name: POSTS_SCHEMA[name] for name in ("image", "image_status", "image_reason", "image_sha256")}
 
 
@@ -129,7 +129,7 @@ def _read_posts(folder: Path, mentions: MentionReader, rows: Rows) -> pl.DataFra
     kept = Columns(_SCHEMA)
     for line, post in read_rows(folder / POSTS, PostLine, rows):
         mentions.read(post, line, len(kept))
-        kept.append(post.id, post.text, post.image, post.split, post.caption)
+        kept.append(post.id, post.text, post.image, post.split, post.caption, post.topic)
     _expect_rows(folder, rows, len(kept))
     return kept.table()
 

@@ -74,7 +74,7 @@ def _read(files: Sequence[SourceFile], notes: Notes) -> Iterator[Fragment]:
             numbers[group] += 1
             notes[NIL] += mention.entity_id is None
             image, key = line.img_name or image_of(line.img_url, where), line.img_name or line.img_url
-            yield Fragment(where, group, line.text, image, file.split, (mention,), key)
+            yield Fragment(where, group, line.text, image, file.split, (mention,), vector_key=key)
 
 
 def _mention(where: str, mention_id: str, line: _Line) -> SourceMention:

@@ -65,6 +65,7 @@ class _Post:
     image: str | None
     split: Split
     mentions: tuple[SourceMention, ...]
+    topic: str | None = None
 
 
 def import_source(
@@ -123,15 +124,17 @@ def _check_ids(fragments: Iterable[Fragment]) -> None:
 def _join_posts(fragments: Iterable[Fragment]) -> tuple[list[_Post], int]:
     """Join the fragments that agree in post id, sentence, image and split; also count the posts that fell apart."""
     joined: dict[tuple[str, str, str | None, Split], list[SourceMention]] = {}
+    topics: dict[str, str | None] = {}
     for fragment in fragments:
         split = fragment.split or _split_by_hash(fragment.group)
+        topics[fragment.group] = topics.get(fragment.group) or fragment.topic
         joined.setdefault((fragment.group, fragment.sentence, fragment.image, split), []).extend(fragment.mentions)
     parts = Counter(group for group, *_ in joined)
     taken = {group for group, count in parts.items() if count == 1}
     posts = []
     for (group, sentence, image, split), mentions in joined.items():
         post_id = group if parts[group] == 1 else _part_id(f"{group}.{split}", taken)
-        posts.append(_Post(post_id, sentence, image, split, tuple(mentions)))
+        posts.append(_Post(post_id, sentence, image, split, tuple(mentions), topics[group]))
     return posts, sum(count > 1 for count in parts.values())
 
 
@@ -200,6 +203,7 @@ def _post_line(post: _Post) -> dict[str, Any]:
             }
             for mention in post.mentions
         ],
+        **({} if post.topic is None else {"topic": post.topic}),
     }
 
 

@@ -64,6 +64,7 @@ class PostLine(Line):
     mentions: list[Any]
     image: Annotated[Filled, AfterValidator(with_slashes)] | None = None
     caption: str | None = None
+    topic: str | None = None
 
     def keys_read(self) -> int:
         return super().keys_read() + sum(len(entry) for entry in self.mentions if isinstance(entry, dict))

@@ -44,8 +44,8 @@ class SourceMention:
 class Fragment:
     """A post or a part of one.
 
-    where: file and entry, for errors. split: None where the source states none. vector_key: what a file of vectors
-    calls the image.
+    where: file and entry, for errors. split: None where the source states none. topic: of the post. vector_key: what
+    a file of vectors calls the image.
     """
 
     where: str
@@ -54,6 +54,7 @@ class Fragment:
     image: str | None
     split: Split | None
     mentions: tuple[SourceMention, ...]
+    topic: str | None = None
     vector_key: str | None = None
 
 

@@ -3,7 +3,7 @@
 The annotated files have one list a post, [text, image URL, topic, mentions], each mention being [mention, type, start,
 end, Wikipedia URL]. The files `*_w_10cands.json` have one list a mention, [text, image URL, mention, type, words
 before, words after, Wikipedia URL, candidates, topic, start, end]; those of one text and image become one post here.
-Topics, types, the words around and the candidates are left out, the latter counted.
+Types, the words around and the candidates are left out, the latter counted.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ NIL, OFFSETS, URLS, CANDIDATES = "nil_mentions", "dropped_offsets", "odd_entity_
 class _PostEntry(Entry):
     text: Text
     image_url: Encodable | None
+    topic: Encodable | None = None
 
 
 class _MentionEntry(Entry):
@@ -91,7 +92,8 @@ def _read_file(file: SourceFile, notes: Notes) -> Iterator[Fragment]:
         first = numbers.get(group, 0)
         numbers[group] = first + len(entries)
         mentions = [_mention(where, f"{group}-{n}", entry, post.text, notes) for n, entry in enumerate(entries, first)]
-        yield Fragment(where, group, post.text, image_of(post.image_url, where), file.split, tuple(mentions))
+        image = image_of(post.image_url, where)
+        yield Fragment(where, group, post.text, image, file.split, tuple(mentions), post.topic or None)
 
 
 def _entries(where: str, row: object) -> tuple[_PostEntry, Sequence[_MentionEntry]]:
