@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gemel.evaluation.statistics import Figure, Hits, difference, gap_closed, share
+from gemel.evaluation.statistics import Figure, Hits, change, difference, gap_closed, share, wilson
 
 
 def hits(*runs: str) -> Hits:
@@ -104,3 +104,43 @@ def test_gap_over_no_mentions_is_none() -> None:
 def test_figure_is_rounded_for_the_metrics_file() -> None:
     values = Figure(1 / 3, 0.0, 1.0, 3, 1).as_dict()
     assert values == {"mean": 0.333333, "low": 0.0, "high": 1.0, "n": 3, "seeds": 1, "spread": 0.0}
+
+
+def test_change_counts_what_was_fixed_and_broken() -> None:
+    before, after = hits("00000011"), hits("11111101")
+    outcome = change(before, after)
+    assert (outcome.fixed, outcome.broken) == (6, 1)
+    assert outcome.p == pytest.approx(2 * (1 + 7) / 2**7)
+    assert outcome.gain.mean == pytest.approx(5 / 8)
+
+
+def test_change_that_chance_makes_is_inside_the_noise() -> None:
+    outcome = change(hits("0011"), hits("1101"))
+    assert (outcome.in_noise, outcome.verdict) == (True, "inside the noise")
+
+
+@pytest.mark.parametrize(("before", "after", "verdict"), [("0", "1", "better"), ("1", "0", "worse")])
+def test_change_beyond_chance_has_a_direction(before: str, after: str, verdict: str) -> None:
+    assert change(hits(12 * before), hits(12 * after)).verdict == verdict
+
+
+def test_runs_that_agree_everywhere_are_inside_the_noise() -> None:
+    outcome = change(hits("101"), hits("101"))
+    assert (outcome.p, outcome.fixed, outcome.broken, outcome.in_noise) == (1.0, 0, 0, True)
+
+
+def test_run_of_several_seeds_is_right_where_half_of_them_are() -> None:
+    outcome = change(hits("000"), hits("110", "010"))
+    assert (outcome.fixed, outcome.broken) == (2, 0)
+
+
+def test_runs_without_mentions_are_refused() -> None:
+    with pytest.raises(ValueError, match="can't be compared"):
+        change(np.ones((1, 0)), np.ones((1, 0)))
+
+
+@pytest.mark.parametrize(
+    ("right", "n", "low", "high"), [(0, 0, 0.0, 1.0), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0)]
+)
+def test_wilson_interval_by_hand(right: int, n: int, low: float, high: float) -> None:
+    assert wilson(right, n) == pytest.approx((low, high), abs=1e-4)

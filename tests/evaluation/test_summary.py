@@ -14,6 +14,9 @@ from gemel.evaluation.predictions import prediction_table
 from gemel.evaluation.summary import summarize
 from gemel.evaluation.variants import ALONE, BLIND, CAPTIONED, FULL, Variant, queries, variants
 
+# No slices beside the named figures.
+UNSLICED = pl.DataFrame({"mention_id": ["m4", "m5", "m6"]})
+UNSLICED_BY_NAME = pl.DataFrame({"mention_id": ["m4", "m5", "m6", "m8"]})
 # mention, split, gold entity, whether the catalog has it, image
 MENTIONS = [
     ("m0", "train", "Q1", True, "a"),
@@ -71,7 +74,7 @@ RUNS: dict[str, list[tuple[str, ...]]] = {
 
 @pytest.fixture(scope="module")
 def summary(test_split: Graded) -> dict[str, Any]:
-    return summarize(predictions(test_split, **RUNS), test_split, tail_at_most=1)
+    return summarize(predictions(test_split, **RUNS), test_split, UNSLICED, tail_at_most=1)
 
 
 def test_mentions_with_an_entity_of_the_catalog_are_graded(test_split: Graded) -> None:
@@ -136,7 +139,9 @@ def test_by_name_an_entity_that_the_catalog_lacks_is_wrong_in_the_accuracy(
 ) -> None:
     by_name = graded(*tables, "test", NAMES)
     right = [("1", "2", "3", "1")]
-    found: Any = summarize(predictions(by_name, full=right, blind=right, alone=right), by_name, tail_at_most=1)
+    found: Any = summarize(
+        predictions(by_name, full=right, blind=right, alone=right), by_name, UNSLICED_BY_NAME, tail_at_most=1
+    )
     assert (found["accuracy"]["mean"], found["accuracy"]["n"]) == (0.75, 4)
 
 
@@ -209,29 +214,31 @@ def test_what_did_not_fit_the_llm_is_counted_once_for_all_seeds(test_split: Grad
         for seed in (4, 5)
     ]
     assert runs[0]["kept_characters"].to_list() == [None, 0, None]
-    found: Any = summarize(pl.concat(runs), test_split, tail_at_most=1)
+    found: Any = summarize(pl.concat(runs), test_split, UNSLICED, tail_at_most=1)
     assert (found["counts"]["shortened_prompts"], found["counts"]["windowed_texts"]) == (2, 1)
 
 
 def test_empty_slice_has_no_figure(test_split: Graded) -> None:
-    found = summarize(predictions(test_split, **RUNS), test_split, tail_at_most=2)
+    found = summarize(predictions(test_split, **RUNS), test_split, UNSLICED, tail_at_most=2)
     assert found["accuracy_head"] is None
     assert found["image_gain_head"] is None
 
 
 def test_upper_bound_that_was_not_run_has_no_figure(test_split: Graded) -> None:
     runs = {name: run for name, run in RUNS.items() if name != "captioned"}
-    found = summarize(predictions(test_split, **runs), test_split, tail_at_most=1)
+    found = summarize(predictions(test_split, **runs), test_split, UNSLICED, tail_at_most=1)
     assert found["accuracy_gold_caption"] is None
     assert found["gap_closed"] is None
 
 
 def test_other_ways_to_choose_demonstrations_are_named(test_split: Graded) -> None:
-    found: Any = summarize(predictions(test_split, **RUNS, random=[("12", "21", "12")]), test_split, tail_at_most=1)
+    found: Any = summarize(
+        predictions(test_split, **RUNS, random=[("12", "21", "12")]), test_split, UNSLICED, tail_at_most=1
+    )
     assert found["accuracy_random"]["mean"] == pytest.approx(2 / 3, abs=1e-6)
 
 
 def test_gold_beyond_the_fifth_answer_is_no_hit(test_split: Graded) -> None:
     late = [("456781", "21", "31")]
-    found: Any = summarize(predictions(test_split, **RUNS | {"full": late}), test_split, tail_at_most=1)
+    found: Any = summarize(predictions(test_split, **RUNS | {"full": late}), test_split, UNSLICED, tail_at_most=1)
     assert found["hits_at_5"]["mean"] == pytest.approx(2 / 3, abs=1e-6)

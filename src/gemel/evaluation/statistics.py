@@ -7,10 +7,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import binomtest
 
 Hits = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 RESAMPLES = 2_000
+# Two runs differ if chance alone made them differ so much less often than this.
+SIGNIFICANT = 0.05
+# A slice with a wider interval is too small to tell.
+WIDEST = 0.2
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,68 @@ class Figure:
     def as_dict(self) -> dict[str, Any]:
         """For metrics.json."""
         return {key: round(value, 6) if isinstance(value, float) else value for key, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of the mentions between two runs, and whether that is more than noise.
+
+    fixed, broken: mentions that only the second, or only the first, run got right. p: of McNemar's exact test.
+    gain: second minus first, paired. With several seeds, a run is right where at least half of its seeds are.
+    """
+
+    gain: Figure
+    fixed: int
+    broken: int
+    p: float
+
+    @property
+    def in_noise(self) -> bool:
+        """Whether the interval holds no change at all, or the test finds none."""
+        return self.gain.low <= 0 <= self.gain.high or self.p >= SIGNIFICANT
+
+    @property
+    def verdict(self) -> str:
+        """For people."""
+        if self.in_noise:
+            return "inside the noise"
+        return "better" if self.gain.mean > 0 else "worse"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For tables in JSON."""
+        counts = {"fixed": self.fixed, "broken": self.broken, "p": round(self.p, 6), "verdict": self.verdict}
+        return {"gain": self.gain.as_dict(), **counts}
+
+
+def change(before: Hits, after: Hits) -> Change:
+    """Compare two runs on the same mentions. before, after: (seeds, mentions), seeds may differ.
+
+    Raises: ValueError if there are no mentions.
+    """
+    gain = difference(after, before)
+    if gain is None:
+        raise ValueError("two runs without mentions can't be compared")
+    was, is_ = (hits.mean(axis=0) >= 0.5 for hits in (before, after))
+    fixed, broken = int((is_ & ~was).sum()), int((was & ~is_).sum())
+    p = float(binomtest(fixed, fixed + broken).pvalue) if fixed + broken else 1.0
+    return Change(gain, fixed, broken, p)
+
+
+def wilson(successes: int, n: int) -> tuple[float, float]:
+    """The 95 % Wilson interval of a share; of no trials (0, 1)."""
+    if n == 0:
+        return 0.0, 1.0
+    interval = binomtest(successes, n).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def too_small(hits: Hits) -> bool:
+    """Whether a slice has too few mentions to tell its accuracy. hits: (seeds, mentions) of the slice.
+
+    Judged by the Wilson interval: the bootstrap's has no width where all outcomes agree.
+    """
+    low, high = wilson(round(float(hits.mean(axis=0).sum())), hits.shape[1])
+    return high - low > WIDEST
 
 
 def share(hits: Hits, where: Mask | None = None) -> Figure | None:

@@ -8,13 +8,17 @@ import polars as pl
 
 from gemel.evaluation.grading import Graded
 from gemel.evaluation.predictions import hits_of
+from gemel.evaluation.slices import slice_figures
 from gemel.evaluation.statistics import Figure, Hits, Mask, difference, gap_closed, share
 from gemel.evaluation.variants import ALONE, BLIND, CAPTIONED, FULL
 
 
-def summarize(predictions: pl.DataFrame, mentions: Graded, tail_at_most: int) -> dict[str, object]:
+def summarize(
+    predictions: pl.DataFrame, mentions: Graded, slices: pl.DataFrame, tail_at_most: int
+) -> dict[str, object]:
     """All figures of one split, by name; None where a slice is empty or a variant was not run.
 
+    slices: of the split, as slice_table.
     tail_at_most: an entity that was trained on 1 to so many times is a tail entity; more often, a head one.
     """
     hits = {variant: hits_of(predictions, variant, 1) for variant in predictions["variant"].unique(maintain_order=True)}
@@ -41,6 +45,7 @@ def summarize(predictions: pl.DataFrame, mentions: Graded, tail_at_most: int) ->
             figures[f"accuracy_{variant.removesuffix(' demonstrations')}"] = share(outcome)
     counted = {"mentions": mentions.table.height, "nil": mentions.nil, "out_of_kb": mentions.out_of_kb}
     summary: dict[str, object] = {name: figure.as_dict() if figure else None for name, figure in figures.items()}
+    summary["slices"] = slice_figures(slices, full, blind)
     return summary | {"counts": counted | {"imputed_image": int(imputed.sum())} | _fitted(predictions)}
 
 

@@ -1,6 +1,7 @@
 """The project's own data set format: posts.jsonl, entities.jsonl, images/ and dataset.json in one folder.
 
 Beside them may lie redirects.tsv: gold ids and the ids of entities are then replaced by the living ids that it states;
+popularity.tsv: how well known entities are, in place of what entities.jsonl says;
 images.parquet, in place of images/ where these stay in an archive; image_vectors.npy and .parquet, in place of images.
 
 A row that breaks the format is not lost: it becomes a rejected row with its file, line and reason. A mention that
@@ -25,6 +26,7 @@ from gemel.core.schema import Entity
 from gemel.posts.columns import POSTS_SCHEMA, Columns, Schema
 from gemel.posts.image_check import check_images
 from gemel.posts.mentions import MentionReader
+from gemel.posts.popularity import POPULARITY, read_popularity
 from gemel.posts.redirects import REDIRECTS, read_redirects
 from gemel.posts.rows import EntityLine, PostLine, Rows, read_rows
 
@@ -110,6 +112,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
 
 def _read_entities(folder: Path, redirects: Mapping[str, str], rows: Rows) -> tuple[Entity, ...]:
     """Read the entities and give them their living ids; one whose living id has another row is rejected."""
+    popularity = read_popularity(folder / POPULARITY) if (folder / POPULARITY).exists() else None
     entities: list[Entity] = []
     for line, entity in list(read_rows(folder / ENTITIES, EntityLine, rows)):
         living = redirects.get(entity.id, entity.id)
@@ -119,7 +122,8 @@ def _read_entities(folder: Path, redirects: Mapping[str, str], rows: Rows) -> tu
         except ValueError as error:
             rows.reject(line, entity.model_dump_json(exclude_none=True), f"{error}, to which {entity.id!r} redirects")
         else:
-            entities.append(_entity(entity, living))
+            count = (entity.popularity or 0.0) if popularity is None else popularity.get(living, 0.0)
+            entities.append(_entity(entity, living, count))
     _expect_rows(folder, rows, len(entities))
     return tuple(entities)
 
@@ -156,7 +160,7 @@ def _with_images(posts: pl.DataFrame, files: ImageFiles, vectors: Mapping[str, s
     return joined.with_columns(pl.col("image_status").fill_null("none")).select(*POSTS_SCHEMA)
 
 
-def _entity(line: EntityLine, living: str) -> Entity:
+def _entity(line: EntityLine, living: str, popularity: float) -> Entity:
     return Entity(
         entity_id=living,
         name=line.name or "",
@@ -164,7 +168,7 @@ def _entity(line: EntityLine, living: str) -> Entity:
         description=line.description or "",
         entity_type=line.type or "",
         aliases=tuple(line.aliases or ()),
-        popularity=line.popularity or 0.0,
+        popularity=popularity,
         title=line.title or "",
         year=line.year,
         language=line.language or "",

@@ -28,6 +28,8 @@ from gemel.entities.catalog import Catalog
 from gemel.entities.trie import read_trie
 from gemel.evaluation.grading import Graded, given_names, graded
 from gemel.evaluation.predictions import prediction_table
+from gemel.evaluation.protocol import PROTOCOL, protocol_card
+from gemel.evaluation.slices import slice_table
 from gemel.evaluation.summary import summarize
 from gemel.evaluation.variants import Variant, predict, queries, variants
 from gemel.features.store import FeatureStore
@@ -48,16 +50,16 @@ from gemel.stages import (
 )
 from gemel.tasks.linking.demonstrations import DemonstrationBook, read_chosen, read_corpus
 
-PREDICTIONS = "predictions.parquet"
+PREDICTIONS, SLICES = "predictions.parquet", "slices.parquet"
 SPLITS = ("dev", "test")
+INPUTS = (POSTS, IMAGE_FEATURES, DEMONSTRATIONS, ENTITY_TRIE, MAPPER)
 
 
 def main() -> None:
     """Link dev and test in every variant, and write predictions, metrics and plots."""
     settings = load_section("evaluation", EvaluationSettings)
     chosen_by = load_section("demonstrations", DemonstrationSettings)
-    for stage in (POSTS, IMAGE_FEATURES, DEMONSTRATIONS, MAPPER):
-        read_manifest(stage, stage.name)
+    artifacts = {stage.name: read_manifest(stage, stage.name) for stage in INPUTS}
     tables, summary = Tables.read(POSTS), json.loads(MAPPER_SUMMARY.read_text(encoding="utf-8"))
     names = given_names(tables.entities) if settings.graded_by == "name" else None
     mentions = {split: graded(tables.mentions, tables.posts, split, names) for split in SPLITS}
@@ -65,17 +67,20 @@ def main() -> None:
     captions = bool(tables.posts["caption"].is_not_null().any())
     runs = variants(chosen_by.method, chosen_by.methods, seeds, captions)
     answerers = _answerers(seeds, settings.num_beams)
+    slices = {split: slice_table(rows, tables, settings.tail_at_most) for split, rows in mentions.items()}
     facts = asdict(settings) | {"seeds": seeds}
     with new_artifact(EVALUATION, "evaluation", facts) as draft:
         predictions = pl.concat(_run_all(runs, answerers, mentions))
         predictions.write_parquet(draft / PREDICTIONS)
+        _sliced(slices).write_parquet(draft / SLICES)
         metrics: dict[str, Any] = {
-            split: summarize(predictions.filter(pl.col("split") == split), rows, settings.tail_at_most)
+            split: summarize(predictions.filter(pl.col("split") == split), rows, slices[split], settings.tail_at_most)
             for split, rows in mentions.items()
         }
         metrics["graded_by"] = settings.graded_by
         metrics["mapper"] = {"trainable_share": summary["trainable_share"], "best_seed": summary["best_seed"]}
         _write_json(draft / METRICS.name, metrics)
+        _write_json(draft / PROTOCOL, protocol_card(mentions, settings, chosen_by, artifacts, seeds))
         for name, rows in plot_rows(metrics).items():
             _write_json(draft / f"{name}.json", rows)
     Console().print(result_table(metrics))
@@ -134,6 +139,11 @@ def _run_all(
                         progress.advance(bar)
                     answers = [found[place] for place in range(len(asked))]
                     yield prediction_table(rows, split, run.name, seed, answers)
+
+
+def _sliced(slices: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """The slices of all splits as one table."""
+    return pl.concat(table.select(pl.lit(split).alias("split"), pl.all()) for split, table in slices.items())
 
 
 def _write_json(path: Path, value: object) -> None:

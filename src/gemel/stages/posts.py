@@ -19,7 +19,7 @@ from gemel.core.settings import ImagesSettings
 from gemel.entities.catalog import NamingReport, unique_names
 from gemel.posts.acceptance import accepted_file, read_accepted
 from gemel.posts.checks import DRIFT_CHECKS, Limits
-from gemel.posts.dataset import read_dataset
+from gemel.posts.dataset import read_dataset, read_facts
 from gemel.posts.expectations import ValidationReport, validate_tables
 from gemel.posts.image_vectors import ImageVectors
 from gemel.posts.tables import build_tables, table_facts
@@ -43,8 +43,11 @@ def main() -> None:
     dataset = read_dataset(folder, open_images(folder, root), ImageVectors(folder).of_images)
     naming = unique_names(dataset.entities)
     tables = build_tables(dataset, naming.entities)
+    stated = read_facts(folder)
     facts = {
         "dataset": dataset.name,
+        "source": str(stated.get("source", "")),
+        "split_by": str(stated.get("split_by", "posts.jsonl")),
         "names_by": dict(naming.rungs),
         "redirected_mentions": dataset.redirected_mentions,
         **table_facts(tables),
