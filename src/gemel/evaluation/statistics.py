@@ -119,6 +119,17 @@ def difference(hits: Hits, baseline: Hits, where: Mask | None = None) -> Figure 
     return _figure(float(gains.mean()), low, high, hits - baseline.mean(axis=0))
 
 
+def contrast(first: Hits, second: Hits) -> Figure:
+    """Difference of two means over different mentions: first less second. first, second: (mentions,), not empty."""
+    rng = np.random.default_rng(0)
+    means = [
+        np.array([values[rng.integers(len(values), size=len(values))].mean() for _ in range(RESAMPLES)])
+        for values in (first, second)
+    ]
+    low, high = np.percentile(means[0] - means[1], [2.5, 97.5])
+    return Figure(float(first.mean() - second.mean()), float(low), float(high), len(first) + len(second), 1)
+
+
 def gap_closed(hits: Hits, floor: Hits, ceiling: Hits) -> Figure | None:
     """Share of the way from floor to ceiling that was made; all on the same mentions. None where there is no gap."""
     if hits.shape[1] == 0:
