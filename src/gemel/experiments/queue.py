@@ -55,9 +55,9 @@ _DVC = (sys.executable, "-m", "dvc")
 def _expect_clean() -> None:
     changed = [line[3:] for line in _output("git", "status", "--porcelain", "--untracked-files=no").splitlines()]
     if changed:
+        files = ", ".join([*changed[:3], *(["…"] if changed[3:] else [])])
         raise GemelError(
-            f"files that git tracks have changed ({', '.join([*changed[:3], *(['…'] if changed[3:] else [])])}): commit "
-            "them first, as a table says which commit made it"
+            f"files that git tracks have changed ({files}): commit them first, as a table says which commit made it"
         )
 
 
