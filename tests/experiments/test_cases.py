@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import polars as pl
+from made_up_runs import write_run
 
 from gemel.core.entity_columns import ENTITIES_SCHEMA
 from gemel.evaluation.variants import BLIND, FULL
@@ -10,7 +11,6 @@ from gemel.experiments.cases import case_rows
 from gemel.experiments.results import Result
 from gemel.posts.columns import MENTIONS_SCHEMA, NAMES_SCHEMA, POSTS_SCHEMA, REJECTED_SCHEMA
 from gemel.posts.tables import Tables
-from made_up_runs import write_run
 
 # Place of the gold entity with and without the image, mention by mention; m2 has no image.
 WITH, WITHOUT = "1112101111", "2221111222"

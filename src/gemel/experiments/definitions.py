@@ -156,7 +156,7 @@ _ALL = (
         "Choice of demonstrations",
         "table 6",
         "variants",
-        "none",
+        "random",
         rows=(
             Row("none", ALONE),
             Row("random", "random demonstrations"),
