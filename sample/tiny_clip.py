@@ -1,6 +1,7 @@
 """The recipe of `tiny-clip`: an open_clip model of a small config, trained contrastively on pictures and captions.
 
-It draws its own pictures from seeds that the data set never uses. What it learned is the sample world alone.
+It draws its own pictures from seeds that the data set never uses. What it learned is the sample world alone: its text
+tower knows the words of captions (colours, kinds, places, lights) and not one name.
 """
 
 from __future__ import annotations
@@ -16,18 +17,23 @@ import torch
 from open_clip import CLIP
 from open_clip.loss import ClipLoss
 from safetensors.torch import save_file
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import Tensor
+from transformers import PreTrainedTokenizerFast
 
 from sample.pictures import COLOURS, KINDS, LIGHTS, PLACES, SIZE, Scene, draw, random_scene
 
 SEED = 77_001
 STEPS, SETTINGS_A_BATCH, PEAK_RATE = 2_000, 4, 1e-3
-WORDS = ("<pad>", *COLOURS, *KINDS, *PLACES, *LIGHTS, "<end>")
+PAD, END = "<pad>", "<end>"
+WORDS = (PAD, *COLOURS, *KINDS, *PLACES, *LIGHTS, END)
 CONFIG = {
     "embed_dim": 64,
     "vision_cfg": {"image_size": SIZE, "layers": 4, "width": 128, "patch_size": 8, "head_width": 32},
     "text_cfg": {"context_length": 6, "vocab_size": len(WORDS), "width": 64, "heads": 2, "layers": 2},
 }
+# Any name will do: of a local folder open_clip takes the tokenizer that lies in it.
+HF_TOKENIZER_NAME = "tiny-clip"
 MEAN = (0.5, 0.5, 0.5)
 STD = (0.25, 0.25, 0.25)
 
@@ -35,6 +41,19 @@ STD = (0.25, 0.25, 0.25)
 def caption_ids(scene: Scene) -> list[int]:
     """A caption as word ids; open_clip pools at the largest id, which is <end>."""
     return [*(WORDS.index(word) for word in scene.caption.split()), len(WORDS) - 1, 0]
+
+
+def make_tokenizer() -> PreTrainedTokenizerFast:
+    """The words as a tokenizer that open_clip can load: a caption becomes `caption_ids`, and unknown words are dropped.
+
+    So of "a photo of Jaguar Cars, car" the word car is left.
+    """
+    tokenizer = Tokenizer(models.WordLevel({word: place for place, word in enumerate(WORDS)}, unk_token=PAD))
+    unknown = Regex(rf"\b(?!(?:{'|'.join(WORDS[1:-1])})\b)\w+|[^\w\s]")
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), normalizers.Replace(unknown, " ")])
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(single=f"$A {END}", special_tokens=[(END, len(WORDS) - 1)])
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, unk_token=PAD)
 
 
 def draw_settings(count: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -104,11 +123,18 @@ def kind_accuracy(model: CLIP, settings: int = 50) -> float:
     return float((guessed == kinds[1]).float().mean())
 
 
-def write(model: CLIP, folder: Path) -> None:
-    """Write the model in open_clip's own layout: config, and safetensors in half precision."""
+def write_around_weights(folder: Path) -> None:
+    """Write what stands beside the weights: config and tokenizer. Weights that are there stay as they are."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = {"model_cfg": CONFIG, "preprocess_cfg": {"mean": MEAN, "std": STD}}
+    text_cfg = {**CONFIG["text_cfg"], "hf_tokenizer_name": HF_TOKENIZER_NAME}
+    config = {"model_cfg": {**CONFIG, "text_cfg": text_cfg}, "preprocess_cfg": {"mean": MEAN, "std": STD}}
     (folder / "open_clip_config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    make_tokenizer().save_pretrained(folder)
+
+
+def write(model: CLIP, folder: Path) -> None:
+    """Write the model in open_clip's own layout: config, tokenizer, and safetensors in half precision."""
+    write_around_weights(folder)
     save_file(model.half().state_dict(), folder / "open_clip_model.safetensors")
 
 

@@ -57,6 +57,15 @@ class Answer:
     kept_characters: int | None = None
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A query as the LLM reads it. left_out, kept_characters: see Answer."""
+
+    prompt: Prompt
+    left_out: int
+    kept_characters: int | None
+
+
 class Answerer:
     """Answers queries: prompt, soft tokens, search."""
 
@@ -102,25 +111,30 @@ class Answerer:
         candidates that are wanted, at most num_beams, which is the default.
         Raises: RequestError if the question for a mention doesn't fit the LLM, even without any text.
         """
-        with torch.inference_mode():
-            soft = self._soft_tokens(queries) if sight == "image" else {}
-        segments = [self._segments(query, sight, soft) for query in queries]
+        asked = self.ask(queries, sight)
         found = self._search.find(
-            self._prompts(queries, segments), among=[query.among for query in queries], results=results
+            [each.prompt for each in asked], among=[query.among for query in queries], results=results
         )
         return [
-            Answer(self._candidates(hypotheses), len(query.demonstrations) + 1 - len(parts), parts[-1].kept_characters)
-            for hypotheses, query, parts in zip(found, queries, segments, strict=True)
+            Answer(self._candidates(hypotheses), each.left_out, each.kept_characters)
+            for hypotheses, each in zip(found, asked, strict=True)
         ]
 
-    def _prompts(self, queries: Sequence[Query], segments: Sequence[Segments]) -> list[Prompt]:
-        """Prompts that hold one and the same context where the same demonstrations are shown."""
+    def ask(self, queries: Sequence[Query], sight: Sight = "image") -> list[Asked]:
+        """Write each query's prompt; those that show the same demonstrations hold one and the same context.
+
+        sight, Raises: as answer has them.
+        """
+        with torch.inference_mode():
+            soft = self._soft_tokens(queries) if sight == "image" else {}
         contexts: dict[tuple[object, ...], tuple[Segment, ...]] = {}
-        prompts = []
-        for query, (*shown, asked) in zip(queries, segments, strict=True):
+        found = []
+        for query in queries:
+            *shown, asked = self._segments(query, sight, soft)
             context = contexts.setdefault((query.demonstrations, len(shown)), (*self._leading, *shown))
-            prompts.append(Prompt((asked,), context))
-        return prompts
+            left_out = len(query.demonstrations) - len(shown)
+            found.append(Asked(Prompt((asked,), context), left_out, asked.kept_characters))
+        return found
 
     def _segments(self, query: Query, sight: Sight, soft: Mapping[object, Tensor]) -> Segments:
         rows = query.demonstrations

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from gemel.core.config import parse_section
 from gemel.core.settings import (
     BackboneSettings,
+    BaselineSettings,
     DemonstrationSettings,
     EvaluationSettings,
     ImagesSettings,
@@ -30,6 +31,7 @@ SECTIONS = {
     "prompt": PromptSettings,
     "mapper": MapperSettings,
     "evaluation": EvaluationSettings,
+    "baselines": BaselineSettings,
     "runtime": RuntimeSettings,
 }
 

@@ -12,6 +12,7 @@ Attention = Literal["sdpa", "eager", "flash_attention_2", "flash_attention_3"]
 MissingImage = Literal["leave_out", "zero_vector"]
 ShownNames = Literal["alone", "in_segment"]
 GradedBy = Literal["id", "name"]
+BaselineName = Literal["exact_name", "prior", "bm25_names", "dense", "clip", "llm_alone", "without_trie"]
 MOST_DECODERS = 8
 SMALLEST_FLOAT16 = 2.0**-24
 TOKENS_AT_ONCE = 16_384
@@ -190,6 +191,20 @@ class EvaluationSettings:
     num_beams: int
     tail_at_most: int
     graded_by: GradedBy = "id"
+
+
+@dataclass(frozen=True)
+class BaselineSettings:
+    """Which baselines are run, and how many entities each of them answers, at most (the LLM: one a beam)."""
+
+    which: tuple[BaselineName, ...]
+    top: int = 10
+
+    def __post_init__(self) -> None:
+        if self.top < 1:
+            raise ValueError(f"top: must be at least 1, got {self.top}")
+        if len(set(self.which)) < len(self.which):
+            raise ValueError(f"which: a baseline is named twice in {list(self.which)}")
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class Graded:
     def places(self, answers: Sequence[Sequence[str]]) -> list[int]:
         """At which place of each row's answers the gold entity is, from 1; 0: nowhere.
 
-        answers: entity ids for each row of the table, best first.
+        answers: entity ids for each row of the table, best first; "" is nobody's.
         """
         return [
             next((place for place, found in enumerate(row, 1) if self._same(found, gold)), 0)
@@ -38,7 +38,7 @@ class Graded:
         ]
 
     def _same(self, found: str, gold: str) -> bool:
-        return found == gold if self.names is None else self.names[found] == self.names.get(gold)
+        return found == gold if self.names is None else self.names.get(found, found) == self.names.get(gold)
 
 
 def given_names(entities: pl.DataFrame) -> dict[str, str]:

@@ -97,7 +97,7 @@ _ALL = (
             Row("BM25 over names", "bm25_names"),
             Row("dense bi-encoder over names and descriptions", "dense"),
             Row("CLIP zero-shot, image to all names", "clip"),
-            Row("CLIP zero-shot, image to the names that hold the mention", "clip_mention"),
+            Row("CLIP zero-shot, image to the names that hold the mention", "clip_among_names"),
             Row("the same LLM alone: no mapper, no trie", "llm_alone"),
         ),
     ),

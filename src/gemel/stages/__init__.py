@@ -11,6 +11,7 @@ DEMONSTRATIONS = Path("artifacts/demonstrations")
 ENTITY_TRIE = Path("artifacts/entity_trie")
 MAPPER = Path("artifacts/mapper")
 EVALUATION = Path("artifacts/evaluation")
+BASELINES = Path("artifacts/baselines")
 RELEASE = Path("artifacts/release")
 
 MAPPER_SUMMARY = MAPPER / "summary.json"

@@ -13,19 +13,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from gemel.answerer import Answerer
-from gemel.core.artifacts import expect_fact, new_artifact, read_manifest
+from gemel.core.artifacts import new_artifact, read_manifest
 from gemel.core.config import load_section
-from gemel.core.settings import (
-    BackboneSettings,
-    DemonstrationSettings,
-    EvaluationSettings,
-    LinkerSettings,
-    MapperSettings,
-    PromptSettings,
-    RuntimeSettings,
-)
-from gemel.entities.catalog import Catalog
-from gemel.entities.trie import read_trie
+from gemel.core.settings import DemonstrationSettings, EvaluationSettings, RuntimeSettings
 from gemel.evaluation.grading import Graded, given_names, graded
 from gemel.evaluation.predictions import prediction_table
 from gemel.evaluation.protocol import PROTOCOL, protocol_card
@@ -33,9 +23,6 @@ from gemel.evaluation.slices import slice_table
 from gemel.evaluation.summary import summarize
 from gemel.evaluation.variants import Variant, predict, queries, variants
 from gemel.features.store import FeatureStore
-from gemel.llm.loading import load_llm
-from gemel.llm.tokens import tokenizer_fingerprint
-from gemel.mapper.mapper import WEIGHTS, load_mapper
 from gemel.posts.tables import Tables
 from gemel.report.result_table import plot_rows, result_table
 from gemel.stages import (
@@ -48,7 +35,8 @@ from gemel.stages import (
     METRICS,
     POSTS,
 )
-from gemel.tasks.linking.demonstrations import DemonstrationBook, read_chosen, read_corpus
+from gemel.stages.answerers import load_frozen_llm, make_answerers
+from gemel.tasks.linking.demonstrations import read_chosen
 
 PREDICTIONS, SLICES = "predictions.parquet", "slices.parquet"
 SPLITS = ("dev", "test")
@@ -66,7 +54,7 @@ def main() -> None:
     seeds = [int(seed) for seed in summary["seeds"]]
     captions = bool(tables.posts["caption"].is_not_null().any())
     runs = variants(chosen_by.method, chosen_by.methods, seeds, captions)
-    answerers = _answerers(seeds, settings.num_beams)
+    answerers = make_answerers(load_frozen_llm(), seeds, settings.num_beams)
     slices = {split: slice_table(rows, tables, settings.tail_at_most) for split, rows in mentions.items()}
     facts = asdict(settings) | {"seeds": seeds}
     with new_artifact(EVALUATION, "evaluation", facts) as draft:
@@ -84,38 +72,6 @@ def main() -> None:
         for name, rows in plot_rows(metrics).items():
             _write_json(draft / f"{name}.json", rows)
     Console().print(result_table(metrics))
-
-
-def _answerers(seeds: list[int], num_beams: int) -> Mapping[int, Answerer]:
-    """One answerer for each seed's mapper, over the same frozen models and artifacts."""
-    backbone = load_section("backbone", BackboneSettings)
-    missing_image = load_section("mapper", MapperSettings).missing_image
-    runtime = load_section("runtime", RuntimeSettings)
-    llm = load_llm(backbone.llm, runtime.torch_device)
-    trie_facts = read_manifest(ENTITY_TRIE, "entity_trie")
-    expect_fact(ENTITY_TRIE, trie_facts, "tokenizer", tokenizer_fingerprint(llm.tokenizer), "entity_trie")
-    catalog = Catalog.read(POSTS / "entities.parquet")
-    expect_fact(ENTITY_TRIE, trie_facts, "names_sha256", catalog.names_sha256, "entity_trie")
-    features = FeatureStore(IMAGE_FEATURES)
-    encoder = read_manifest(IMAGE_FEATURES, "image_features")
-    expect_fact(MAPPER, read_manifest(MAPPER, "mapper"), "encoder", encoder["encoder"], "mapper")
-    demonstrations = load_section("demonstrations", DemonstrationSettings)
-    prompt = load_section("prompt", PromptSettings)
-    settings = LinkerSettings(backbone, demonstrations, num_beams, missing_image, prompt)
-    shared: dict[str, Any] = {
-        "llm": llm,
-        "catalog": catalog,
-        "trie": read_trie(ENTITY_TRIE),
-        "book": DemonstrationBook(read_corpus(DEMONSTRATIONS), llm.encode, prompt.names),
-        "vectors": features,
-        "settings": settings,
-        "tokens_at_once": runtime.tokens_at_once,
-    }
-    weights = {seed: MAPPER / f"seed-{seed}" / WEIGHTS for seed in seeds}
-    return {
-        seed: Answerer(mapper=load_mapper(path, vision_dim=encoder["width"], llm_dim=llm.width), **shared)
-        for seed, path in weights.items()
-    }
 
 
 def _run_all(
