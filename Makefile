@@ -3,10 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 export DO_NOT_TRACK := 1
 export BENTOML_DO_NOT_TRACK := True
+export NO_MKDOCS_2_WARNING := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup repro test checks audit sample lock clean
+.PHONY: setup repro test checks docs audit sample lock clean
 
 setup: .venv/.made
 
@@ -36,6 +37,9 @@ checks: setup data/sample/posts.jsonl
 	$(BIN)/uv pip check --python $(BIN)/python
 	$(BIN)/python -m pytest tests/contracts
 
+docs: setup                      # site/index.html, which opens without a network
+	$(BIN)/mkdocs build
+
 audit: setup                     # asks the advisory database of the package index
 	$(BIN)/pip-audit -r requirements.lock --no-deps --disable-pip
 
@@ -48,4 +52,4 @@ lock:
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --python-version 3.11 --no-header --no-annotate --upgrade -o requirements.lock
 
 clean:
-	rm -rf artifacts .gemel
+	rm -rf artifacts .gemel site
