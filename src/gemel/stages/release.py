@@ -22,6 +22,7 @@ from gemel.core.settings import (
     PromptSettings,
 )
 from gemel.entities.trie import read_trie, write_trie
+from gemel.evaluation.protocol import read_card
 from gemel.features.store import FeatureStore
 from gemel.mapper.mapper import WEIGHTS
 from gemel.stages import (
@@ -41,7 +42,7 @@ INPUTS = (POSTS, IMAGE_FEATURES, DEMONSTRATIONS, ENTITY_TRIE, MAPPER, EVALUATION
 
 
 def main() -> None:
-    """Bundle the mapper that is best on dev. The accuracy on dev and test goes into the manifest."""
+    """Bundle the mapper that is best on dev. Accuracies go into the manifest, with the protocol that they stand on."""
     manifests = {folder: read_manifest(folder, folder.name) for folder in INPUTS}
     settings = LinkerSettings(
         backbone=load_section("backbone", BackboneSettings),
@@ -58,6 +59,7 @@ def main() -> None:
         "tokenizer": manifests[ENTITY_TRIE]["tokenizer"],
         "dataset": manifests[POSTS]["dataset"],
         "graded_by": metrics["graded_by"],
+        "protocol": read_card(EVALUATION),
         "accuracy": {split: metrics[split]["accuracy"] for split in ("dev", "test")},
         "made_from": {folder.name: artifact_hash(folder) for folder in INPUTS},
     }
