@@ -13,6 +13,7 @@ from gemel.interchange.export import ExportOptions, export_links
 from gemel.interchange.formats import Format
 from gemel.interchange.nif import CORE as NIF
 from gemel.interchange.nif import ITS as ITSRDF
+from gemel.interchange.nif import nif_turtle
 
 
 @pytest.fixture
@@ -60,6 +61,14 @@ def test_strings_have_what_nif_asks_for(turtle: str) -> None:
     assert all(list(graph.objects(context, NIF.isString)) for context in contexts)
     assert all(set(graph.objects(phrase, NIF.referenceContext)) <= contexts for phrase in phrases)
     assert all(len(list(graph.objects(phrase, ITSRDF.taIdentRef))) == 1 for phrase in phrases)
+
+
+def test_many_posts_make_one_file_that_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    linked = write_linked(tmp_path).read()
+    whole = Graph().parse(data=nif_turtle(linked.posts, linked.mentions, "urn:x:"), format="turtle")
+    monkeypatch.setattr("gemel.interchange.nif.AT_ONCE", 4)
+    parts = Graph().parse(data=nif_turtle(linked.posts, linked.mentions, "urn:x:"), format="turtle")
+    assert set(parts) == set(whole)
 
 
 def test_uris_start_with_the_base(turtle: str) -> None:

@@ -6,7 +6,8 @@ RFC 5147 (#char=0,35), a phrase by its offsets (#offset_4_10), so that one that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 from rdflib import RDF, RDFS, XSD, Graph, Literal, Namespace, URIRef
 
@@ -18,19 +19,30 @@ CORE = Namespace("http://persistence.uni-leipzig.org/nlp2rdf/ontologies/nif-core
 ITS = Namespace("http://www.w3.org/2005/11/its/rdf#")
 
 
-def nif_turtle(posts: Iterable[Post], mentions: Iterable[LinkedMention], base: str) -> str:
+# Posts in one graph, which takes about 20 kB for each; Turtle may state its prefixes again.
+AT_ONCE = 500
+
+
+def nif_turtle(posts: Sequence[Post], mentions: Iterable[LinkedMention], base: str) -> str:
     """The posts and their links that have a place; a link's confidence is its candidate's share within the beam.
 
     base: what the URIs of posts, and of entities without one of their own, start with.
     """
-    graph = Graph()
-    for prefix, namespace in (("nif", CORE), ("itsrdf", ITS)):
-        graph.bind(prefix, namespace)
-    contexts = {post.post_id: _add_context(graph, post, base) for post in posts}
+    by_post = defaultdict(list)
     for each in mentions:
-        if each.place is not None:
-            _add_phrase(graph, each, each.place, contexts[each.post.post_id], base)
-    return graph.serialize(format="turtle")
+        by_post[each.post.post_id].append(each)
+    parts = []
+    for start in range(0, len(posts), AT_ONCE):
+        graph = Graph()
+        for prefix, namespace in (("nif", CORE), ("itsrdf", ITS)):
+            graph.bind(prefix, namespace)
+        for post in posts[start : start + AT_ONCE]:
+            context = _add_context(graph, post, base)
+            for each in by_post[post.post_id]:
+                if each.place is not None:
+                    _add_phrase(graph, each, each.place, context, base)
+        parts.append(graph.serialize(format="turtle"))
+    return "".join(parts)
 
 
 def _add_context(graph: Graph, post: Post, base: str) -> URIRef:
