@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -14,7 +14,9 @@ from gemel.core.drafts import whole_file
 from gemel.core.errors import GemelError, RequestError
 from gemel.core.schema import Link, Post
 from gemel.posts.requests import RefusedLine
-from gemel.predictor import Linker
+
+if TYPE_CHECKING:
+    from gemel.predictor import Linker
 
 CANDIDATE = {"entity_id": pl.String, "name": pl.String, "score": pl.Float64, "probability": pl.Float64}
 SCHEMA: dict[str, Any] = {
