@@ -6,15 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from scipy.stats import binomtest
-
 from gemel.audit.agreement import Agreement, agreement
 from gemel.audit.judgements import Judgement, Verdict
 from gemel.audit.sampling import Item, Sample
+from gemel.evaluation.statistics import WIDEST, wilson
 
-CONFIDENCE = 0.95
-# An interval that is wider says little.
-WIDE = 0.2
 _BANDS = ((0.5, "0 – 0.5"), (0.8, "0.5 – 0.8"), (0.95, "0.8 – 0.95"))
 
 
@@ -23,7 +19,7 @@ class Accuracy:
     """Accuracy of some links: correct / (correct + wrong), with Wilson's 95 % interval; None where neither was found.
 
     drawn = correct + wrong + unsure + not_judged. at_least, at_most: the accuracy of those judged, were each unsure one
-    wrong, or right. small: the interval is wider than WIDE, or there is none.
+    wrong, or right. small: the interval is wider than WIDEST, or there is none.
     """
 
     drawn: int
@@ -103,10 +99,7 @@ def accuracy_of(verdicts: Iterable[Verdict | None]) -> Accuracy:
     counts = Counter(verdicts)
     correct, wrong, unsure = (counts[verdict] for verdict in (Verdict.CORRECT, Verdict.WRONG, Verdict.UNSURE))
     decided, judged = correct + wrong, correct + wrong + unsure
-    low = high = None
-    if decided:
-        interval = binomtest(correct, decided).proportion_ci(CONFIDENCE, method="wilson")
-        low, high = float(interval.low), float(interval.high)
+    low, high = wilson(correct, decided)
     return Accuracy(
         drawn=counts.total(),
         correct=correct,
@@ -114,11 +107,11 @@ def accuracy_of(verdicts: Iterable[Verdict | None]) -> Accuracy:
         unsure=unsure,
         not_judged=counts[None],
         accuracy=correct / decided if decided else None,
-        low=low,
-        high=high,
+        low=low if decided else None,
+        high=high if decided else None,
         at_least=correct / judged if judged else None,
         at_most=(correct + unsure) / judged if judged else None,
-        small=low is None or high is None or high - low > WIDE,
+        small=high - low > WIDEST,
     )
 
 
