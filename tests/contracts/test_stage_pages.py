@@ -15,6 +15,7 @@ from documents import DOCS, ROOT, Table, in_code, sections, tables
 
 from gemel.core.settings import (
     BackboneSettings,
+    BaselineSettings,
     DemonstrationSettings,
     EvaluationSettings,
     ImagesSettings,
@@ -23,7 +24,8 @@ from gemel.core.settings import (
     RuntimeSettings,
     TrainingRuntime,
 )
-from gemel.evaluation import Graded, prediction_table
+from gemel.evaluation.grading import Graded
+from gemel.evaluation.predictions import prediction_table
 from gemel.links import SCHEMA
 from gemel.posts.checks import Limits
 from gemel.posts.columns import SCHEMAS
@@ -39,6 +41,7 @@ SECTIONS: dict[str, tuple[str, Any]] = {
     "mapper": ("stages/mapper.md", MapperSettings),
     "prompt": ("stages/mapper.md", PromptSettings),
     "evaluation": ("stages/evaluation.md", EvaluationSettings),
+    "baselines": ("stages/baselines.md", BaselineSettings),
     "backbone": ("backbones.md", BackboneSettings),
     "runtime": ("settings.md", RuntimeSettings),
     "runtime.training": ("training.md", TrainingRuntime),
