@@ -32,7 +32,7 @@ class FreeWriter:
     """
 
     def __init__(self, llm: FrozenLLM, *, num_beams: int, new_tokens: int, positions_at_once: int) -> None:
-        """new_tokens: of a text, end included, at most. positions_at_once: of the prompts of all beams read together."""
+        """new_tokens: of a text, end included, at most. positions_at_once: of the prompts of all beams together."""
         self._llm, self._num_beams, self._new_tokens = llm, num_beams, new_tokens
         self._positions_at_once = positions_at_once
 
