@@ -19,7 +19,7 @@ from open_clip import CLIP
 from PIL import Image
 from posts.tiny_dataset import mention, post
 from safetensors.torch import save_file
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from gemel.bundle import ENTITIES, TRIE, settings_facts, write_vectors
@@ -42,6 +42,7 @@ NAME = "tiny"
 NOTICE = "The tiny models know nothing."
 WIDTH, VISION_WIDTH, PREFIX_TOKENS, NUM_BEAMS = 32, 24, 2, 3
 END = "<end>"
+KINDS = ("<pad>", "animal", "car", "maker", "planet", "element", "river", END)  # words of the vision model's text tower
 # id, label, type, mention, the colour that its pictures are full of
 WHO = (
     ("Q35694", "Jaguar", "animal", "Jaguar", (200, 150, 40)),
@@ -155,6 +156,8 @@ def write_params(root: Path, backbone: BackboneSettings) -> Path:
         "mapper": {"seeds": [0, 1], "prefix_tokens": PREFIX_TOKENS, "missing_image": "leave_out", "course": course}
         | {"checkpoint": None, "tracked": "src/gemel/mapper/mapper.py"},
         "evaluation": {"num_beams": NUM_BEAMS, "tail_at_most": 1},
+        # All but `dense`, whose encoder takes seconds to load.
+        "baselines": {"which": ["exact_name", "prior", "bm25_names", "clip", "llm_alone", "without_trie"]},
         "runtime": {"device": "cpu"},
     }
     path = root / "params.yaml"
@@ -194,13 +197,24 @@ def _make_llm(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
 
 def _write_clip(folder: Path) -> None:
     vision = {"image_size": IMAGE_SIZE, "layers": 2, "width": VISION_WIDTH, "patch_size": 8, "head_width": 12}
-    text = {"context_length": 4, "vocab_size": 8, "width": 8, "heads": 1, "layers": 1}
+    text = {"context_length": 12, "vocab_size": len(KINDS), "width": 8, "heads": 1, "layers": 1}
     model = {"embed_dim": 8, "vision_cfg": vision, "text_cfg": text}
     gray = [0.5, 0.5, 0.5]
     folder.mkdir(parents=True)
+    save_file(CLIP(8, vision, text).state_dict(), folder / "open_clip_model.safetensors")
+    text["hf_tokenizer_name"] = NAME
     config = {"model_cfg": model, "preprocess_cfg": {"mean": gray, "std": gray}}
     (folder / "open_clip_config.json").write_text(json.dumps(config))
-    save_file(CLIP(8, vision, text).state_dict(), folder / "open_clip_model.safetensors")
+    _kind_tokenizer().save_pretrained(folder)
+
+
+def _kind_tokenizer() -> PreTrainedTokenizerFast:
+    """Knows the words of KINDS alone; all others are padding."""
+    words = {word: place for place, word in enumerate(KINDS)}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token=KINDS[0]))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(single=f"$A {END}", special_tokens=[(END, words[END])])
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=KINDS[0], eos_token=END, unk_token=KINDS[0])
 
 
 def _vectors(dataset: Path, tables: Tables, backbone: BackboneSettings) -> dict[str, Any]:

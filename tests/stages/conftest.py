@@ -13,14 +13,23 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_backbones: BackboneSe
     """The finished project. Read it only; `project_copy` may be changed."""
     from tiny_world import write_params
 
-    from gemel.stages import demonstrations, entity_trie, evaluation, image_features, mapper, posts, release
+    from gemel.stages import (
+        baselines,
+        demonstrations,
+        entity_trie,
+        evaluation,
+        image_features,
+        mapper,
+        posts,
+        release,
+    )
 
     root = tmp_path_factory.mktemp("project")
     shutil.copytree(tiny_dataset, root / "data" / "tiny")
     write_params(root, tiny_backbones)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        for stage in (posts, image_features, demonstrations, entity_trie, mapper, evaluation, release):
+        for stage in (posts, image_features, demonstrations, entity_trie, mapper, evaluation, baselines, release):
             stage.main()
     return root
 
