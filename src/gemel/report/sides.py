@@ -75,6 +75,7 @@ def _fetch(revision: str, folder: Path) -> None:
     """Copy what a comparison reads from a revision, out of DVC's cache or remote."""
     from dvc.api import DVCFileSystem
     from dvc.exceptions import DvcException
+    from dvc_data.index import DataIndexDirError
     from scmrepo.exceptions import SCMError
 
     try:
@@ -84,7 +85,7 @@ def _fetch(revision: str, folder: Path) -> None:
             if name == WANTED[0] or tree.exists(source):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 tree.get(source, str(target), recursive=True)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, DataIndexDirError) as error:
         raise ArtifactError(
             f"{revision}: it has no {ARTIFACTS}/evaluation, or neither DVC's cache nor its remote does ({error}); "
             "run `dvc fetch` or `dvc repro evaluation` at that revision"
