@@ -55,7 +55,7 @@ def _write_page(run: Path, html: Path) -> None:
     page = run_page(read_run(artifacts_folder(run)))
     size = write_page(html, page.html)
     out.print(
-        f"{escape(str(html))}: {size / 1e6:.1f} MB, {page.mentions} graded mentions, {page.wrong} of them wrong "
+        f"{escape(str(html))}: {size / 1e6:.2f} MB, {page.mentions} graded mentions, {page.wrong} of them wrong "
         f"(seed {page.seed}, the best on dev)",
         highlight=False,
     )
