@@ -87,11 +87,11 @@ def test_other_grading_is_refused(tmp_path: Path) -> None:
 
 
 def test_protocols_may_differ_in_the_method_alone(tmp_path: Path) -> None:
-    a = side(tmp_path / "a", [RIGHT], protocol={"nil_policy": "count", "llm": "opt"})
-    other_model = side(tmp_path / "b", [RIGHT], protocol={"nil_policy": "count", "llm": "llama"})
-    assert compare(a, other_model, WORDS).settings == {"llm": ("opt", "llama")}
-    other_policy = side(tmp_path / "c", [RIGHT], protocol={"nil_policy": "grade", "llm": "opt"})
-    with pytest.raises(DataError, match="nil_policy: 'count' and 'grade'"):
+    a = side(tmp_path / "a", [RIGHT], protocol={"NIL policy": "count", "LLM": "opt"})
+    other_model = side(tmp_path / "b", [RIGHT], protocol={"NIL policy": "count", "LLM": "llama"})
+    assert compare(a, other_model, WORDS).settings == {"LLM": ("opt", "llama")}
+    other_policy = side(tmp_path / "c", [RIGHT], protocol={"NIL policy": "grade", "LLM": "opt"})
+    with pytest.raises(DataError, match="NIL policy: 'count' and 'grade'"):
         compare(a, other_policy, WORDS)
 
 

@@ -12,10 +12,9 @@ from gemel.evaluation.statistics import Hits
 from gemel.report.run import FULL, Evaluation
 
 SPLIT = "test"
-# Words in the keys of protocol.json that speak of how was linked, not of what was graded and how: two runs may differ
-# in these and still be compared.
-METHOD = """adapter backbone beam beams checkpoint commit decoding demonstration demonstrations dtype encoder llm mapper
-model models num prefix prompt revision seed seeds steps tokenizer trainable vision weights"""
+# What must agree in protocol.json; the rest says how was linked, and may differ.
+COMPARED = ("data set", "names", "names SHA-256", "graded by", "NIL policy", "candidates")
+COMPARED_PREFIX = "graded mentions"
 FACTS = ("num_beams", "seeds", "tail_at_most")
 SHOWN = 3
 HASH_CHARACTERS = 12
@@ -66,13 +65,14 @@ def differences(a: Side, b: Side) -> list[str]:
         hashes = (side[:HASH_CHARACTERS] for side in (a.names_sha256, b.names_sha256))
         found.append(f"other catalogs: names {' and '.join(hashes)}")
     stated = _unequal(a.evaluation.protocol, b.evaluation.protocol)
-    return found + [f"{key}: {one!r} and {other!r}" for key, (one, other) in stated.items() if not _of_the_method(key)]
+    return found + [f"{key}: {one!r} and {other!r}" for key, (one, other) in stated.items() if _compared(key)]
 
 
 def settings(a: Side, b: Side) -> dict[str, tuple[object, object]]:
     """What two comparable runs did otherwise: key -> the value of each."""
-    facts = ({key: side.evaluation.facts.get(key) for key in FACTS} for side in (a, b))
-    return _unequal(*facts) | _unequal(a.evaluation.protocol, b.evaluation.protocol)
+    if a.evaluation.protocol and b.evaluation.protocol:
+        return _unequal(a.evaluation.protocol, b.evaluation.protocol)
+    return _unequal(*({key: side.evaluation.facts.get(key) for key in FACTS} for side in (a, b)))
 
 
 def _unequal(a: Mapping[str, object], b: Mapping[str, object]) -> dict[str, tuple[object, object]]:
@@ -82,8 +82,8 @@ def _unequal(a: Mapping[str, object], b: Mapping[str, object]) -> dict[str, tupl
     return {key: (a.get(key), b.get(key)) for key in sorted(a.keys() | b.keys()) if a.get(key) != b.get(key)}
 
 
-def _of_the_method(key: str) -> bool:
-    return not set(METHOD.split()).isdisjoint(key.lower().replace(".", "_").split("_"))
+def _compared(key: str) -> bool:
+    return key in COMPARED or key.startswith(COMPARED_PREFIX)
 
 
 def _graded(side: Side) -> Set[tuple[str, ...]]:

@@ -42,8 +42,7 @@ def run_page(run: Run) -> Page:
         ["browser.js", "report.js"],
         data,
         title=f"gemel: {run.facts['posts']['dataset']}",
-        protocol=dict(_protocol(run)),
-        stated=run.evaluation.protocol,
+        protocol=dict(run.evaluation.protocol or _protocol(run)) | dict(_circumstances(run)),
         seed=run.evaluation.best_seed,
         metrics=metrics,
         results=list(_results(metrics)),
@@ -61,7 +60,7 @@ def run_page(run: Run) -> Page:
 
 
 def _protocol(run: Run) -> Iterator[tuple[str, object]]:
-    """What the figures stand on, from the manifests."""
+    """What the figures stand on, from the manifests of a run that states no protocol itself."""
     facts, metrics = run.facts, run.evaluation.metrics
     llm = facts["mapper"]["llm"]
     counts = metrics["test"]["counts"]
@@ -80,6 +79,11 @@ def _protocol(run: Run) -> Iterator[tuple[str, object]]:
     yield "demonstrations", f"{max(map(len, run.chosen.values()), default=0)} by {run.method}"
     yield "LLM", " ".join(filter(None, (llm["model"], llm["revision"], llm["dtype"], _weights(llm["weights"]))))
     yield "vision encoder", facts["mapper"]["encoder"]
+
+
+def _circumstances(run: Run) -> Iterator[tuple[str, object]]:
+    """What no protocol states."""
+    facts = run.facts
     yield "trainable share of all parameters", f"{run.summary['trainable_share']:.2%}"
     seeds = [str(seed) for seed in facts["evaluation"]["seeds"]]
     yield "seeds", f"{', '.join(seeds)}; the best on dev is {run.evaluation.best_seed}"
