@@ -1,9 +1,10 @@
-"""`gemel report`: what an evaluation found, and the paper's tables."""
+"""`gemel report`: what an evaluation found, its page, what changed between two runs, and the paper's tables."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -14,29 +15,40 @@ from gemel.console import err, out
 from gemel.core.errors import RequestError
 from gemel.stages import METRICS
 
+ARTIFACTS = METRICS.parents[1]
 TABLES = Path("reports")
 ALL = "all"
 
 
 def report(
-    what: Annotated[str, typer.Argument(help="metrics.json, or a table: table2 … table7, figure3, …; all")] = str(
-        METRICS
-    ),
+    what: Annotated[str, typer.Argument(help="metrics.json, a table (table2, figure3, …), or all")] = str(METRICS),
     override: Annotated[list[str] | None, typer.Option("-S", help="settings of a table's runs, KEY=VALUE")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="runs of a table at a time")] = 1,
     to: Annotated[Path, typer.Option("--out", help="folder for a table's NAME.md and NAME.json")] = TABLES,
-    as_json: Annotated[bool, typer.Option("--json", help="print a table as one JSON object")] = False,
+    html: Annotated[Path | None, typer.Option(help="write a page that opens offline, with all errors")] = None,
+    run: Annotated[
+        Path, typer.Option(help="the run's folder: its artifacts, or the checkout that has them")
+    ] = ARTIFACTS,
+    compare: Annotated[
+        tuple[str, str] | None, typer.Option(help="two runs: folders, or DVC revisions or experiments", metavar="A B")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print a table or a comparison as one JSON object")] = False,
 ) -> None:
-    """Print the result table of the last evaluation, or run a named experiment and make its table."""
+    """Print the result table of the last evaluation, write its page, compare two runs, or make a table of the paper."""
     from gemel.experiments.definitions import EXPERIMENTS
 
     if what in (*EXPERIMENTS, ALL):
         for name in EXPERIMENTS if what == ALL else (what,):
             _table(name, override or [], jobs, to, as_json)
-        return
-    if override or as_json:
-        raise RequestError(f"{what}: no such table; -S and --json go with {', '.join((*EXPERIMENTS, ALL))}")
-    _result_table(Path(what), tuple(EXPERIMENTS))
+    elif compare is not None:
+        _compare(*compare, html, as_json)
+    elif override or as_json:
+        known = ", ".join((*EXPERIMENTS, ALL))
+        raise RequestError(f"{what}: no such table; -S goes with one of {known}, --json with these or --compare A B")
+    elif html is not None:
+        _write_page(run, html)
+    else:
+        _result_table(Path(what), tuple(EXPERIMENTS))
 
 
 def _table(name: str, overrides: list[str], jobs: int, to: Path, as_json: bool) -> None:
@@ -60,3 +72,41 @@ def _result_table(metrics: Path, tables: tuple[str, ...]) -> None:
         way = "run `dvc repro` first" if metrics.suffix else f"tables are {', '.join((*tables, ALL))}"
         raise RequestError(f"{metrics}: no such file; {way}")
     out.print(result_table(json.loads(metrics.read_text(encoding="utf-8"))))
+
+
+def _write_page(run: Path, html: Path) -> None:
+    from gemel.report.page import run_page
+    from gemel.report.rendering import write_page
+    from gemel.report.run import artifacts_folder, read_run
+
+    page = run_page(read_run(artifacts_folder(run)))
+    size = write_page(html, page.html)
+    out.print(
+        f"{escape(str(html))}: {size / 1e6:.2f} MB, {page.mentions} graded mentions, {page.wrong} of them wrong "
+        f"(seed {page.seed}, the best on dev)",
+        highlight=False,
+    )
+
+
+def _compare(a: str, b: str, html: Path | None, as_json: bool) -> None:
+    from gemel.report.compare import compare
+    from gemel.report.comparison_page import comparison_page
+    from gemel.report.comparison_table import changed_table, comparison_table
+    from gemel.report.rendering import write_page
+    from gemel.report.sides import find, read_side, read_words
+
+    with TemporaryDirectory() as copies:
+        places = [find(name, Path(copies) / label) for name, label in ((a, "a"), (b, "b"))]
+        sides = [read_side(place) for place in places]
+        graded = sides[0].evaluation.predictions["mention_id"].unique().to_list()
+        words = read_words([*(place.beside for place in places), ARTIFACTS], graded)
+    found = compare(sides[0], sides[1], words)
+    if html is not None:
+        write_page(html, comparison_page(found))
+    if as_json:
+        typer.echo(json.dumps(found.as_dict(), indent=1, ensure_ascii=False))
+        return
+    out.print(comparison_table(found))
+    for outcome in ("fixed", "broken"):
+        if found.of(outcome):
+            out.print(changed_table(found, outcome))

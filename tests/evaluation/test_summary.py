@@ -10,9 +10,10 @@ from gemel.answerer import Answer
 from gemel.core.errors import DataError
 from gemel.core.schema import Candidate, Mention
 from gemel.evaluation.grading import Graded, given_names, graded
+from gemel.evaluation.names import ALONE, BLIND, CAPTIONED, FULL
 from gemel.evaluation.predictions import prediction_table
 from gemel.evaluation.summary import summarize
-from gemel.evaluation.variants import ALONE, BLIND, CAPTIONED, FULL, Variant, queries, variants
+from gemel.evaluation.variants import Variant, queries, variants
 
 # No slices beside the named figures.
 UNSLICED = pl.DataFrame({"mention_id": ["m4", "m5", "m6"]})

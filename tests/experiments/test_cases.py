@@ -6,7 +6,7 @@ import polars as pl
 from made_up_runs import write_run
 
 from gemel.core.entity_columns import ENTITIES_SCHEMA
-from gemel.evaluation.variants import BLIND, FULL
+from gemel.evaluation.names import BLIND, FULL
 from gemel.experiments.cases import case_rows
 from gemel.experiments.results import Result
 from gemel.posts.columns import MENTIONS_SCHEMA, NAMES_SCHEMA, POSTS_SCHEMA, REJECTED_SCHEMA

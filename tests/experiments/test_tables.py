@@ -7,7 +7,7 @@ import pytest
 from made_up_runs import CARD, write_run
 
 from gemel.core.errors import ArtifactError, DataError
-from gemel.evaluation.variants import BLIND, FULL
+from gemel.evaluation.names import BLIND, FULL
 from gemel.experiments.definitions import EXPERIMENTS, Experiment, Row
 from gemel.experiments.rendering import markdown
 from gemel.experiments.results import Result

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from gemel.answerer import Answer
 from gemel.evaluation.grading import Graded
 from gemel.evaluation.statistics import Hits
+
+if TYPE_CHECKING:
+    from gemel.answerer import Answer
 
 
 def prediction_table(mentions: Graded, split: str, variant: str, seed: int, found: Sequence[Answer]) -> pl.DataFrame:

@@ -79,7 +79,7 @@ def read_card(folder: Path) -> Card:
     return card
 
 
-def differences(first: Card, second: Card) -> dict[str, tuple[str | int | None, str | int | None]]:
+def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """What makes two runs incomparable: the entries that differ, of both."""
     keys = [key for key in {**first, **second} if key in COMPARED or key.startswith(COMPARED_PREFIX)]
     return {key: (first.get(key), second.get(key)) for key in keys if first.get(key) != second.get(key)}

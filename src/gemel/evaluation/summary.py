@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import polars as pl
 
 from gemel.evaluation.grading import Graded
+from gemel.evaluation.names import ALONE, BLIND, CAPTIONED, FULL
 from gemel.evaluation.predictions import hits_of
 from gemel.evaluation.slices import slice_figures
 from gemel.evaluation.statistics import Figure, Hits, Mask, difference, gap_closed, share
-from gemel.evaluation.variants import ALONE, BLIND, CAPTIONED, FULL
 
 
 def summarize(

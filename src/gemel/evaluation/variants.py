@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from gemel.answerer import Answer, Answerer, Query, Sight
 from gemel.core.schema import Mention
 from gemel.evaluation.grading import Graded
+from gemel.evaluation.names import ALONE, BLIND, CAPTIONED, FULL
 from gemel.features.tower import Vectors
-
-FULL, BLIND, ALONE, CAPTIONED = "full", "without image", "without demonstrations", "gold caption"
 
 
 @dataclass(frozen=True)

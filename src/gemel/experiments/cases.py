@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from gemel.evaluation.variants import BLIND, FULL
+from gemel.evaluation.names import BLIND, FULL
 from gemel.experiments.results import Result
 from gemel.experiments.tables import Rows
 from gemel.posts.tables import Tables

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from gemel.evaluation.variants import ALONE, BLIND, CAPTIONED, FULL
+from gemel.evaluation.names import ALONE, BLIND, CAPTIONED, FULL
 
 Kind = Literal["runs", "variants", "baselines", "slices", "cases"]
 

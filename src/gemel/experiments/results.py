@@ -12,10 +12,10 @@ import polars as pl
 
 from gemel.core.artifacts import read_manifest
 from gemel.core.errors import ArtifactError
+from gemel.evaluation.names import FULL
 from gemel.evaluation.predictions import hits_of
 from gemel.evaluation.protocol import Card, read_card
 from gemel.evaluation.statistics import Hits
-from gemel.evaluation.variants import FULL
 
 SPLIT = "test"
 

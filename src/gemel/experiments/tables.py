@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from gemel.core.errors import DataError
+from gemel.evaluation.names import BLIND
 from gemel.evaluation.protocol import differences
 from gemel.evaluation.slices import SEEN
 from gemel.evaluation.statistics import Change, Figure, Hits, change, contrast, difference, share, too_small
-from gemel.evaluation.variants import BLIND
 from gemel.experiments.definitions import Experiment
 from gemel.experiments.paper import paper_figures
 from gemel.experiments.results import Result

@@ -1,0 +1,5 @@
+"""Fixtures of the pages."""
+
+from browser import browser
+
+__all__ = ["browser"]
