@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,13 +75,18 @@ def normalised(pixels: Tensor) -> Tensor:
     return (pixels.float() / 255 - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
 
 
-def batches(count: int) -> Iterator[tuple[Tensor, Tensor]]:
+def kinds_of(captions: Tensor) -> Tensor:
+    """Index of the kind that each caption (…, 6) names."""
+    return captions[..., 1] - 1 - len(COLOURS)
+
+
+def batches(count: int, seed: int = SEED) -> Iterator[tuple[Tensor, Tensor]]:
     """Pictures (size, 3, 64, 64) and captions (size, 6) of each training step, drawn for it alone.
 
     A batch holds every kind in a few settings: all kinds of one setting are each other's negatives, so that colour and
     place alone don't solve it.
     """
-    seeds = random.Random(SEED)
+    seeds = random.Random(seed)
     for _ in range(count):
         images, captions = draw_settings(SETTINGS_A_BATCH, seeds.getrandbits(32))
         yield images.flatten(0, 1), captions.flatten(0, 1)
@@ -107,14 +112,16 @@ def train(steps: int = STEPS) -> CLIP:
 
 
 @torch.inference_mode()
-def kind_accuracy(model: CLIP, settings: int = 50) -> float:
-    """Share of new pictures whose kind a linear probe on the pooled vectors reads right (fitted on other pictures)."""
-    model.visual.proj = None
+def kind_accuracy(encode: Callable[[Tensor], Tensor], seed: int, settings: int = 50) -> float:
+    """Share of new pictures whose kind a linear probe on pooled vectors reads right (fitted on other pictures).
+
+    encode: pixels (n, 3, 64, 64) to vectors (n, width). seed: of the training; the two after it are taken.
+    """
     features, kinds = [], []
-    for seed in (SEED + 1, SEED + 2):
-        images, captions = draw_settings(settings, seed)
-        features.append(torch.cat([model.visual(normalised(part)) for part in images.flatten(0, 1).split(200)]))
-        kinds.append(captions.flatten(0, 1)[:, 1] - 1 - len(COLOURS))
+    for each in (seed + 1, seed + 2):
+        images, captions = draw_settings(settings, each)
+        features.append(torch.cat([encode(normalised(part)) for part in images.flatten(0, 1).split(200)]))
+        kinds.append(kinds_of(captions.flatten(0, 1)))
     bias = torch.ones(len(kinds[0]), 1)
     targets = torch.nn.functional.one_hot(kinds[0], len(KINDS)).float()
     fitted = torch.cat([features[0], bias], 1)
@@ -136,10 +143,13 @@ def write(model: CLIP, folder: Path) -> None:
     """Write the model in open_clip's own layout: config, tokenizer, and safetensors in half precision."""
     write_around_weights(folder)
     save_file(model.half().state_dict(), folder / "open_clip_model.safetensors")
+    (folder / "open_clip_model.safetensors").chmod(0o644)
 
 
 def make(folder: Path) -> None:
     """Train and write tiny-clip."""
     model = train()
     write(model, folder)
-    print(f"tiny-clip reads the kind of {kind_accuracy(model.float()):.1%} of new pictures (linear probe)")
+    visual = model.float().visual
+    visual.proj = None
+    print(f"tiny-clip reads the kind of {kind_accuracy(visual, SEED):.1%} of new pictures (linear probe)")

@@ -7,10 +7,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 import yaml
 from huggingface_hub import constants
 from rich.console import Console
+from timm.models import save_for_hf
 from typer.testing import CliRunner
 
 from gemel import cli_doctor, installation
@@ -102,6 +104,10 @@ def test_cache_without_weights_tells_their_size(cache: Path, tiny_backbones: Bac
         (lambda each: llm_of(each, model="./gone"), "gone: no such folder; run `dvc pull`"),
         (lambda each: llm_of(each, dtype="float23"), "no such dtype 'float23'"),
         (lambda each: replace(each, vision=VisionSettings("local-dir:gone")), "gone: no open_clip_config.json; run"),
+        (
+            lambda each: replace(each, vision=VisionSettings("timm:local-dir:gone")),
+            "gone: no config.json; run `dvc pull`",
+        ),
         (lambda each: replace(each, vision=VisionSettings("ViT-L-14", "gone.pt")), "no such checkpoint file gone.pt"),
         (
             lambda each: replace(each, vision=VisionSettings("ViT-L-14", "no-tag")),
@@ -122,6 +128,13 @@ def test_what_keeps_a_model_from_use_is_said(tiny_backbones: BackboneSettings, c
     found = found_of(change(tiny_backbones))
     assert not found.usable
     assert words in " ".join(advice for finding in found.findings for advice in finding.advice)
+
+
+def test_encoder_in_a_folder_of_timms_is_usable(tiny_backbones: BackboneSettings, tmp_path: Path) -> None:
+    save_for_hf(timm.create_model("test_resnet"), tmp_path, safe_serialization=True)
+    vision = found_of(replace(tiny_backbones, vision=VisionSettings(f"timm:local-dir:{tmp_path}"))).findings[1]
+    assert (vision.usable, vision.pinned, vision.advice) == (True, True, ())
+    assert vision.weight_bytes == (tmp_path / "model.safetensors").stat().st_size
 
 
 def test_vision_encoder_in_the_cache_is_usable(cache: Path, tiny_backbones: BackboneSettings) -> None:
@@ -154,6 +167,20 @@ def test_every_backbone_of_the_folder_is_looked_at_and_the_used_one_first(
     assert [(each.name, each.used) for each in found] == [("b", True), ("a", False), ("c", False)]
     changed = diagnose(params_of(llm_of(tiny_backbones, weights="8bit")), ROOMY, tmp_path)
     assert [each.name for each in changed] == ["params.yaml", "a", "b", "c"]
+
+
+def test_file_that_starts_from_another_is_completed(tiny_backbones: BackboneSettings, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("# @package _global_\n" + yaml.safe_dump(params_of(tiny_backbones)))
+    change = {"defaults": ["a", "_self_"], "backbone": {"llm": {"dtype": "float16"}}}
+    (tmp_path / "b.yaml").write_text("# @package _global_\n" + yaml.safe_dump(change))
+    found = diagnose(params_of(llm_of(tiny_backbones, dtype="float16")), ROOMY, tmp_path)
+    assert [(each.name, each.used, each.usable) for each in found] == [("b", True, True), ("a", False, True)]
+
+
+def test_file_that_starts_from_a_missing_one_is_refused(tiny_backbones: BackboneSettings, tmp_path: Path) -> None:
+    (tmp_path / "b.yaml").write_text("# @package _global_\ndefaults: [gone, _self_]\n")
+    with pytest.raises(ConfigError, match=r"b.yaml: can't be composed \(.*'gone'"):
+        diagnose(params_of(tiny_backbones), ROOMY, tmp_path)
 
 
 def test_file_that_is_no_mapping_is_refused(tiny_backbones: BackboneSettings, tmp_path: Path) -> None:

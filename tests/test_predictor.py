@@ -392,6 +392,12 @@ def test_relative_models_start_from_the_root(tiny_backbones: BackboneSettings) -
     assert (found.llm.model, found.vision.model) == (tiny_backbones.llm.model, tiny_backbones.vision.model)
 
 
+def test_folder_of_timms_starts_from_the_root(tmp_path: Path, tiny_backbones: BackboneSettings) -> None:
+    vision = dataclasses.replace(tiny_backbones.vision, model="timm:local-dir:data/tiny-resnet")
+    found = rooted(dataclasses.replace(tiny_backbones, vision=vision), tmp_path)
+    assert found.vision.model == f"timm:local-dir:{tmp_path}/data/tiny-resnet"
+
+
 def test_hub_ids_stay_as_they_are(tmp_path: Path, tiny_backbones: BackboneSettings) -> None:
     hub = dataclasses.replace(
         tiny_backbones,

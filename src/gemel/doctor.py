@@ -8,6 +8,9 @@ from pathlib import Path
 
 import yaml
 from huggingface_hub import try_to_load_from_cache
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
 
 from gemel.core.config import parse_section
 from gemel.core.errors import BackboneError, ConfigError
@@ -77,7 +80,16 @@ def _read(path: Path) -> dict[str, object]:
     values = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected the sections backbone and demonstrations, found {type(values).__name__}")
-    return values
+    return _composed(path) if "defaults" in values else values
+
+
+def _composed(path: Path) -> dict[str, object]:
+    """A settings file that states only what differs from others of its folder, as Hydra completes it."""
+    try:
+        with initialize_config_dir(str(path.parent.absolute()), version_base=None):
+            return {str(key): value for key, value in OmegaConf.to_object(compose(path.stem)).items()}
+    except HydraException as error:
+        raise ConfigError(f"{path}: can't be composed ({error})") from error
 
 
 def _sections(values: dict[str, object], path: Path) -> tuple[BackboneSettings, DemonstrationSettings]:
@@ -120,10 +132,10 @@ def _vision(settings: VisionSettings) -> Finding:
     name = model if tag is None else f"{model}/{tag}"
     if tag is not None and Path(tag).suffix in _CHECKPOINTS:
         return _at("vision", name, Path(tag).is_file(), f"no such checkpoint file {tag}")
-    if model.startswith("local-dir:"):
-        folder = Path(model.removeprefix("local-dir:"))
-        whole = (folder / "open_clip_config.json").is_file()
-        found = _at("vision", name, whole, f"{folder}: no open_clip_config.json; run `dvc pull`")
+    family, local, place = model.partition("local-dir:")
+    if local:
+        folder, config = Path(place), "config.json" if family == "timm:" else "open_clip_config.json"
+        found = _at("vision", name, (folder / config).is_file(), f"{folder}: no {config}; run `dvc pull`")
         return replace(found, weight_bytes=_bytes_of(folder))
     return _of_hub("vision", name, _vision_hub_id(model, tag))
 

@@ -134,8 +134,9 @@ def rooted(backbone: BackboneSettings, root: Path) -> BackboneSettings:
     llm, vision = backbone.llm.model, backbone.vision.model
     if (root / llm).is_dir():
         llm = str(root / llm)
-    if vision.startswith("local-dir:"):
-        vision = f"local-dir:{root / vision.removeprefix('local-dir:')}"
+    family, local, folder = vision.partition("local-dir:")
+    if local:
+        vision = f"{family}{local}{root / folder}"
     return dataclasses.replace(
         backbone,
         llm=dataclasses.replace(backbone.llm, model=llm),

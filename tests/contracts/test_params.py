@@ -24,6 +24,8 @@ from gemel.posts.checks import Limits
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
+HUB = sorted(path.stem for path in (CONF / "backbone").iterdir() if not path.stem.startswith("tiny"))
+MEMBERS = sorted(path.stem for path in (CONF / "backbone").glob("tiny-*.yaml"))
 SECTIONS = {
     "backbone": BackboneSettings,
     "images": ImagesSettings,
@@ -107,6 +109,21 @@ def test_accepted_profiles_can_be_read(path: Path) -> None:
     assert read_accepted(CONF / "accepted", path.stem) is not None
 
 
-@pytest.mark.parametrize("backbone", sorted(path.stem for path in (CONF / "backbone").iterdir() if path.stem != "tiny"))
+@pytest.mark.parametrize("backbone", HUB)
 def test_backbones_of_the_hub_are_watched_through_their_settings_file(backbone: str) -> None:
     assert composed(f"backbone={backbone}")["backbone"]["tracked"] == f"conf/backbone/{backbone}.yaml"
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_member_takes_the_place_of_one_model_and_is_watched(member: str) -> None:
+    tiny: Any = composed("backbone=tiny")
+    params: Any = composed(f"backbone={member}")
+    folder = f"data/members/{member}"
+    assert params["backbone"].pop("tracked") == folder
+    changed = [part for part in ("llm", "vision") if params["backbone"][part] != tiny["backbone"][part]]
+    assert len(changed) == 1
+    assert params["backbone"][changed[0]].pop("model").endswith(folder)
+    for each in (params, tiny):
+        each["backbone"].pop("tracked", None)
+        each["backbone"][changed[0]].pop("model", None)
+    assert params == tiny

@@ -1,4 +1,4 @@
-"""The shipped backbones: they know the sample world, and never met a post of its data set."""
+"""The shipped models: they know the sample world, and never met a post of its data set."""
 
 import hashlib
 import json
@@ -13,14 +13,17 @@ from transformers import AutoTokenizer
 from gemel.core.settings import LLMSettings
 from gemel.features.encoder import load_encoder
 from gemel.llm.loading import load_llm
-from sample import dataset, tiny_clip
+from sample import dataset, tiny_classifiers, tiny_clip, tiny_llms
+from sample.curriculum import HARDENING, LESSONS, Curriculum, Lesson
 from sample.dataset import dataset_texts
 from sample.pictures import KINDS
-from sample.tiny_llama import HARDENING, LESSONS, Curriculum, Lesson, texts_hash
+from sample.tiny_llms import texts_hash
 from sample.world import load_world
 
 DATA = Path(__file__).parents[2] / "data"
 LLAMA, CLIP = DATA / "backbones" / "tiny-llama", DATA / "backbones" / "tiny-clip"
+LLMS = (LLAMA, *(DATA / "members" / name for name in tiny_llms.MEMBERS if name != LLAMA.name))
+ENCODERS = (f"local-dir:{CLIP}", *(f"timm:local-dir:{DATA}/members/{name}" for name in tiny_classifiers.MEMBERS))
 MIB = 2**20
 
 
@@ -30,8 +33,9 @@ def curriculum() -> Curriculum:
     return Curriculum(load_world(), tokenizer, dataset_texts(DATA / "sample"), seed=1)
 
 
-def test_llm_was_trained_around_the_texts_of_this_data_set() -> None:
-    recipe = json.loads((LLAMA / "recipe.json").read_text())
+@pytest.mark.parametrize("llm", LLMS, ids=lambda llm: llm.name)
+def test_llm_was_trained_around_the_texts_of_this_data_set(llm: Path) -> None:
+    recipe = json.loads((llm / "recipe.json").read_text())
     assert recipe["avoided_texts_sha256"] == texts_hash(dataset_texts(DATA / "sample"))
 
 
@@ -47,18 +51,26 @@ def test_curriculum_shows_no_text_and_no_novel_name_of_the_data_set(curriculum: 
     assert not [name for name in novel if f"[Answer]{name}\n" in seen]
 
 
-def test_clip_draws_from_other_seeds_than_the_data_set() -> None:
-    assert tiny_clip.SEED != dataset.SEED
-    trained = {hashlib.sha256(one.numpy().tobytes()).digest() for drawn, _ in tiny_clip.batches(3) for one in drawn}
+@pytest.mark.parametrize("llm", LLMS[1:], ids=lambda llm: llm.name)
+def test_llms_share_one_tokenizer(llm: Path) -> None:
+    assert (llm / "tokenizer.json").read_bytes() == (LLAMA / "tokenizer.json").read_bytes()
+
+
+@pytest.mark.parametrize("seed", [tiny_clip.SEED, tiny_classifiers.SEED])
+def test_encoders_learned_from_other_pictures_than_the_data_sets(seed: int) -> None:
+    assert seed != dataset.SEED
+    drawn = [one for pictures, _ in tiny_clip.batches(3, seed) for one in pictures]
+    trained = {hashlib.sha256(one.numpy().tobytes()).digest() for one in drawn}
     files = sorted((DATA / "sample" / "images").iterdir())[:500]
     shipped = {_pixels_hash(path) for path in files}
     assert len(shipped) == len(files)
     assert not trained & shipped
 
 
-def test_encoder_tells_kinds_apart() -> None:
+@pytest.mark.parametrize("model", ENCODERS, ids=lambda model: Path(model).name)
+def test_encoder_tells_kinds_apart(model: str) -> None:
     """A linear read-out of the pooled vectors names the kind of new pictures."""
-    encoder = load_encoder(f"local-dir:{CLIP}")
+    encoder = load_encoder(model)
     posts = [json.loads(line) for line in (DATA / "sample" / "posts.jsonl").read_text().splitlines()]
     shown = [post for post in posts if post["image"]][:1_200]
     vectors = np.concatenate(
@@ -71,14 +83,15 @@ def test_encoder_tells_kinds_apart() -> None:
     assert ((held @ weights).argmax(1) == kinds[900:]).mean() > 0.9
 
 
-def test_data_and_backbones_stay_small() -> None:
-    shipped = [path for folder in ("sample", "backbones") for path in (DATA / folder).rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in shipped) < 25 * MIB
+def test_data_and_models_stay_small() -> None:
+    folders = ("sample", "backbones", "members")
+    shipped = [path for folder in folders for path in (DATA / folder).rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in shipped) < 32 * MIB
 
 
-def test_llm_is_small_and_loads_frozen() -> None:
-    llm = load_llm(LLMSettings(str(LLAMA)))
-    parameters = list(llm.model.parameters())
+@pytest.mark.parametrize("folder", LLMS, ids=lambda folder: folder.name)
+def test_llm_is_small_and_loads_frozen(folder: Path) -> None:
+    parameters = list(load_llm(LLMSettings(str(folder))).model.parameters())
     assert sum(parameter.numel() for parameter in parameters) < 5_000_000
     assert not any(parameter.requires_grad for parameter in parameters)
 

@@ -36,7 +36,10 @@ class LLMSettings:
 
 @dataclass(frozen=True)
 class VisionSettings:
-    """The frozen vision encoder: open_clip's name, hub id or `local-dir:` folder, or a `timm:` name; tag or file."""
+    """The frozen vision encoder: open_clip's name, hub id or `local-dir:` folder, or a `timm:` name or folder.
+
+    pretrained: a tag or a checkpoint file; None where the model brings its own weights.
+    """
 
     model: str
     pretrained: str | None = None

@@ -83,8 +83,8 @@ class VisionEncoder:
 def load_encoder(model: str, pretrained: str | None = None, device: str = "cpu") -> VisionEncoder:
     """Load a vision encoder; never with random weights.
 
-    model: "timm:" and a timm name, or what open_clip knows: a name, "hf-hub:…" or "local-dir:…". pretrained: a tag or a
-    checkpoint file; None where the model brings its own weights.
+    model: "timm:" and a timm name or "local-dir:…", or what open_clip knows: a name, "hf-hub:…" or "local-dir:…".
+    pretrained: a tag or a checkpoint file; None where the model brings its own weights.
     Raises: BackboneError if it can't be had, or gives no pooled vector.
     """
     load = FAMILIES.get(model.partition(":")[0], load_open_clip)

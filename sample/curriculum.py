@@ -1,38 +1,30 @@
-"""The recipe of `tiny-llama`: a LlamaForCausalLM of a few million parameters that knows the sample world.
+"""What the sample world's LLMs learn from: endless prompts of the very shape that linking uses.
 
-It reads prompts of the very shape that linking uses, with a caption where the soft tokens will stand, and learns the
-names after `[Answer]`. Two abilities are asked of it: to remember who is who (mention + caption -> name), and to copy a
-name that it never met from a demonstration whose caption fits. For the latter, most prompts hold made-up entities. It
-never meets a post of the data set, nor the name of a `novel` inhabitant.
+A caption stands where the soft tokens will, and the names after `[Answer]` are to be learned. Two abilities are asked
+for: to remember who is who (mention + caption -> name), and to copy a name that was never met from a demonstration
+whose caption fits. For the latter, most prompts hold made-up entities. No post of the data set occurs, nor the name of
+a `novel` inhabitant.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
 
 from gemel.tasks.linking.prompt import question
 from sample.pictures import KINDS, random_scene
 from sample.world import World, invent_name, invented_names, write_text
 
 SEED = 88_001
-BATCH, PEAK_RATE = 32, 2e-3
 VOCABULARY = 6_000
 END = "<end>"
-SHAPE = {"hidden_size": 128, "intermediate_size": 352, "num_hidden_layers": 4, "num_attention_heads": 4}
 IGNORED = -100
-SCAFFOLD_WEIGHT = 0.3
 MADE_UP_POPULARITY = 300
 
 
@@ -212,119 +204,3 @@ class Curriculum:
 
     def _encode(self, text: str) -> list[int]:
         return self._tokenizer._tokenizer.encode(text, add_special_tokens=False).ids
-
-
-class Scaffold(nn.Module):
-    """Two read-outs of the middle layer, thrown away after training: they make the steps of copying worth learning.
-
-    To copy the right name, a name's tokens must carry which kind their demonstration shows and which token stands
-    before each. Neither pays off alone, so gradient descent finds the pair late. Asked for directly, both are learned
-    at once.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.kind = nn.Linear(width, len(KINDS))
-        self.previous = nn.Linear(width, width)
-
-    def loss(self, middle: Tensor, batch: Batch, embeddings: Tensor) -> Tensor:
-        """Cross-entropy of the kind and of the previous token, at the tokens of captioned names."""
-        here = batch.kinds != IGNORED
-        states = middle[here]
-        before = batch.ids.roll(1, dims=1)[here]
-        return cross_entropy(self.kind(states), batch.kinds[here]) + cross_entropy(
-            self.previous(states) @ embeddings.T, before
-        )
-
-
-def smudged(embedded: Tensor, captions: Tensor, most: float) -> Tensor:
-    """Blur captions: to each of their tokens a random mixture of captions' tokens is added.
-
-    A mixture is on average as large as a token, times a strength drawn between 0 and `most`.
-    embedded: (size, length, width). captions: (size, length), 1 at captions' tokens.
-    """
-    here = captions == 1
-    words = embedded[here]
-    mixtures = torch.randn(len(words), len(words)) @ words.detach() / max(1, len(words)) ** 0.5
-    blurred = embedded.clone()
-    blurred[here] = words + most * torch.rand(len(words), 1) * mixtures
-    return blurred
-
-
-def name_loss(model: LlamaForCausalLM, batch: Batch, scaffold: Scaffold, smudge: float) -> tuple[Tensor, Tensor]:
-    """Mean cross-entropy over the names' tokens, and the scaffold's. The LM head runs at the names alone."""
-    embedded = model.get_input_embeddings()(batch.ids)
-    if smudge:
-        embedded = smudged(embedded, batch.captions, smudge)
-    output = model.model(inputs_embeds=embedded, output_hidden_states=True)
-    hidden, targets = output.last_hidden_state[:, :-1], batch.labels[:, 1:]
-    names = cross_entropy(model.lm_head(hidden[targets != IGNORED]), targets[targets != IGNORED])
-    middle = output.hidden_states[SHAPE["num_hidden_layers"] // 2]
-    if not (batch.kinds != IGNORED).any():
-        return names, names.new_zeros(())
-    return names, scaffold.loss(middle, batch, model.get_input_embeddings().weight)
-
-
-@torch.no_grad()
-def initialise(model: LlamaForCausalLM) -> None:
-    """Start with embeddings that stand out of what the layers add to them, so that tokens can be told apart above."""
-    for name, parameter in model.named_parameters():
-        if "embed" in name:
-            parameter.normal_(0, 0.1)
-        elif parameter.ndim == 2:
-            parameter.normal_(0, 0.02 if name.endswith(("o_proj.weight", "down_proj.weight")) else 0.06)
-
-
-def train(world: World, tokenizer: PreTrainedTokenizerFast, forbidden_texts: set[str]) -> LlamaForCausalLM:
-    """Pretrain from scratch. forbidden_texts: texts of the data set, which are never shown."""
-    torch.manual_seed(SEED)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            max_position_embeddings=1024,
-            tie_word_embeddings=True,
-            bos_token_id=None,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-            **SHAPE,
-        )
-    )
-    initialise(model)
-    curriculum = Curriculum(world, tokenizer, forbidden_texts, SEED)
-    for course in (LESSONS, HARDENING):
-        take_course(model, curriculum, course)
-    return model.eval()
-
-
-def take_course(model: LlamaForCausalLM, curriculum: Curriculum, course: Sequence[Lesson]) -> None:
-    """Train through some lessons, under one schedule of the learning rate."""
-    lessons = [lesson for lesson in course for _ in range(lesson.steps)]
-    scaffold = Scaffold(SHAPE["hidden_size"])
-    parameters = [*model.parameters(), *scaffold.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=PEAK_RATE, betas=(0.9, 0.95), weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, total_steps=len(lessons), pct_start=0.03)
-    model.train()
-    for step, curriculum.lesson in enumerate(lessons):
-        names, scaffolding = name_loss(model, curriculum.batch(BATCH), scaffold, curriculum.lesson.smudge)
-        optimizer.zero_grad()
-        (names + SCAFFOLD_WEIGHT * scaffolding).backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        schedule.step()
-        if step % 100 == 0:
-            print(f"tiny-llama step {step}: names {names.item():.3f}, scaffold {scaffolding.item():.3f}", flush=True)
-
-
-def make(world: World, forbidden_texts: set[str], folder: Path) -> None:
-    """Train and write tiny-llama: weights as safetensors in half precision, and its tokenizer."""
-    tokenizer = make_tokenizer(world)
-    model = train(world, tokenizer, forbidden_texts)
-    model.half().save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    facts = {"avoided_texts": len(forbidden_texts), "avoided_texts_sha256": texts_hash(forbidden_texts)}
-    (folder / "recipe.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-
-
-def texts_hash(texts: set[str]) -> str:
-    """Names a set of texts, so that a test can hold the shipped weights to the data set that they must not know."""
-    return hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()
