@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import yaml
 from huggingface_hub import try_to_load_from_cache
@@ -87,7 +88,8 @@ def _composed(path: Path) -> dict[str, object]:
     """A settings file that states only what differs from others of its folder, as Hydra completes it."""
     try:
         with initialize_config_dir(str(path.parent.absolute()), version_base=None):
-            return {str(key): value for key, value in OmegaConf.to_object(compose(path.stem)).items()}
+            values: Any = OmegaConf.to_object(compose(path.stem))
+            return dict(values)
     except HydraException as error:
         raise ConfigError(f"{path}: can't be composed ({error})") from error
 
