@@ -37,9 +37,10 @@ def report(
     """Print the result table of the last evaluation, write its page, compare two runs, or make a table of the paper."""
     from gemel.experiments.definitions import EXPERIMENTS
 
-    if what in (*EXPERIMENTS, ALL):
-        for name in EXPERIMENTS if what == ALL else (what,):
-            _table(name, override or [], jobs, to, as_json)
+    if what == ALL:
+        _all_tables(override or [], jobs, to, as_json)
+    elif what in EXPERIMENTS:
+        _table(what, override or [], jobs, to, as_json)
     elif compare is not None:
         _compare(*compare, html, as_json)
     elif override or as_json:
@@ -49,6 +50,15 @@ def report(
         _write_page(run, html)
     else:
         _result_table(Path(what), tuple(EXPERIMENTS))
+
+
+def _all_tables(overrides: list[str], jobs: int, to: Path, as_json: bool) -> None:
+    from gemel.experiments.definitions import EXPERIMENTS
+    from gemel.experiments.running import run_ahead
+
+    run_ahead(EXPERIMENTS.values(), overrides, jobs)
+    for name in EXPERIMENTS:
+        _table(name, overrides, jobs, to, as_json)
 
 
 def _table(name: str, overrides: list[str], jobs: int, to: Path, as_json: bool) -> None:

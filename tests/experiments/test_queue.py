@@ -44,6 +44,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "stage.py").write_text(STAGE)
     (root / "dvc.yaml").write_text(DVC_YAML.format(python=sys.executable))
     (root / "params.yaml").write_text("number: 1\n")
+    (root / "README.md").write_text("")
     (root / ".gitignore").write_text("/artifacts\n/runs\n")
     call("git", "add", "--all")
     call("git", "commit", "--quiet", "--message", "project")
@@ -73,6 +74,7 @@ def test_run_that_fails_is_named(project: Path) -> None:
 
 
 def test_changed_project_is_refused(project: Path) -> None:
+    (project / "README.md").write_text("changed")
     (project / "stage.py").write_text("")
     with pytest.raises(GemelError, match=r"files that git tracks have changed \(stage.py\): commit them first"):
         run_all({"five": ("number=5",)}, ["evaluation"], project / "runs")

@@ -18,6 +18,8 @@ from gemel.core.errors import GemelError
 
 ARTIFACTS = "artifacts"
 PARAMS = "params.yaml"
+# Files that no run reads; tables are kept among them.
+WITHOUT_EFFECT = (":(exclude)docs", ":(exclude)tests", ":(exclude)*.md")
 
 
 def run_all(runs: Mapping[str, Sequence[str]], stages: Sequence[str], into: Path, jobs: int = 1) -> dict[str, Path]:
@@ -53,7 +55,8 @@ _DVC = (sys.executable, "-m", "dvc")
 
 
 def _expect_clean() -> None:
-    changed = [line[3:] for line in _output("git", "status", "--porcelain", "--untracked-files=no").splitlines()]
+    status = ("git", "status", "--porcelain", "--untracked-files=no", "--", ".", *WITHOUT_EFFECT)
+    changed = [line[3:] for line in _output(*status).splitlines()]
     if changed:
         files = ", ".join([*changed[:3], *(["…"] if changed[3:] else [])])
         raise GemelError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,7 @@ def run_experiment(experiment: Experiment, overrides: Sequence[str], jobs: int) 
     count, their number.
     Raises: GemelError if a run fails or the runs can't be compared.
     """
-    at_scale = any(override.startswith(("backbone", "dataset")) for override in overrides)
-    runs = {run.label: (*overrides, *run.overrides) for run in experiment.runs(at_scale)}
+    runs = _runs(experiment, overrides)
     folders = run_all(runs, STAGES[experiment.kind], FETCHED, jobs)
     results = {label: Result(folder) for label, folder in folders.items()}
     if experiment.kind == "cases":
@@ -59,6 +58,19 @@ def run_experiment(experiment: Experiment, overrides: Sequence[str], jobs: int) 
         "rows": rows,
         "count": len(rows),
     }
+
+
+def run_ahead(experiments: Iterable[Experiment], overrides: Sequence[str], jobs: int) -> None:
+    """Run what tables of several runs need in one queue, so that none of `jobs` waits for the end of a table."""
+    all_runs = [_runs(experiment, overrides) for experiment in experiments if experiment.kind == "runs"]
+    runs = {" ".join(changes): changes for of_table in all_runs for changes in of_table.values()}
+    run_all(runs, STAGES["runs"], FETCHED, jobs)
+
+
+def _runs(experiment: Experiment, overrides: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The settings of each run, by its label."""
+    at_scale = any(override.startswith(("backbone", "dataset")) for override in overrides)
+    return {run.label: (*overrides, *run.overrides) for run in experiment.runs(at_scale)}
 
 
 def write_table(table: Mapping[str, Any], folder: Path) -> tuple[Path, Path]:
