@@ -68,9 +68,15 @@ def run_ahead(experiments: Iterable[Experiment], overrides: Sequence[str], jobs:
 
 
 def _runs(experiment: Experiment, overrides: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The settings of each run, by its label."""
+    """The settings of each run, by its label; what a run itself sets takes the place of the same setting for all."""
     at_scale = any(override.startswith(("backbone", "dataset")) for override in overrides)
-    return {run.label: (*overrides, *run.overrides) for run in experiment.runs(at_scale)}
+    return {run.label: _merged(overrides, run.overrides) for run in experiment.runs(at_scale)}
+
+
+def _merged(*overrides: Sequence[str]) -> tuple[str, ...]:
+    """Hydra refuses a group that is named twice."""
+    by_key = {override.partition("=")[0]: override for some in overrides for override in some}
+    return tuple(by_key.values())
 
 
 def write_table(table: Mapping[str, Any], folder: Path) -> tuple[Path, Path]:
