@@ -87,9 +87,10 @@ def _composed(path: Path) -> dict[str, object]:
     """A settings file that states only what differs from others of its folder, as Hydra completes it."""
     try:
         with initialize_config_dir(str(path.parent.absolute()), version_base=None):
-            return {str(key): value for key, value in OmegaConf.to_object(compose(path.stem)).items()}
+            composed: dict[str, object] = yaml.safe_load(OmegaConf.to_yaml(compose(path.stem), resolve=True))
     except HydraException as error:
         raise ConfigError(f"{path}: can't be composed ({error})") from error
+    return composed
 
 
 def _sections(values: dict[str, object], path: Path) -> tuple[BackboneSettings, DemonstrationSettings]:
