@@ -211,8 +211,12 @@ def make(name: str, world: World, forbidden_texts: set[str], folder: Path) -> No
 def examine(name: str, model: PreTrainedModel, curriculum: Curriculum) -> None:
     """Print how often a member finishes new prompts with the right name, where no caption is left out or blurred."""
     whole = replace(HARDENING[-1], blind=0.0, blind_segments=0.0, smudge=0.0)
-    copying = replace(whole, strange=1.0, demonstrations=(4,))
-    for what, curriculum.lesson in (("all names", whole), ("names to be copied", copying)):
+    lessons = {
+        "all": whole,
+        "without demonstrations": replace(whole, strange=0.0, cast=(0,), demonstrations=(0,)),
+        "made-up names, to be copied": replace(whole, strange=1.0, demonstrations=(4,)),
+    }
+    for what, curriculum.lesson in lessons.items():
         print(f"{name} finishes {name_accuracy(model, curriculum):.1%} of new prompts right ({what})")
 
 
