@@ -92,7 +92,6 @@ def _composed(path: Path) -> dict[str, object]:
             return dict(values)
     except HydraException as error:
         raise ConfigError(f"{path}: can't be composed ({error})") from error
-    return composed
 
 
 def _sections(values: dict[str, object], path: Path) -> tuple[BackboneSettings, DemonstrationSettings]:
