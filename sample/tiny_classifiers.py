@@ -21,6 +21,7 @@ from sample.pictures import KINDS, SIZE
 from sample.tiny_clip import MEAN, STD, batches, kind_accuracy, kinds_of, normalised
 
 SEED = 66_001
+PEAK_RATE = 1e-3
 # What timm would otherwise state of its own weights: preprocessing and origin.
 FACTS = {
     "input_size": (3, SIZE, SIZE),
@@ -40,24 +41,19 @@ FACTS = {
 
 @dataclass(frozen=True)
 class Classifier:
-    """architecture: timm's name of it. shape: what makes it tiny. steps, peak_rate: of training."""
+    """architecture: timm's name of it. shape: what makes it tiny. steps: of training."""
 
     architecture: str
     shape: Mapping[str, Any]
     steps: int
-    peak_rate: float
 
 
 MEMBERS = {
-    "tiny-resnet": Classifier(
-        "resnet18", {"layers": (1, 1, 1, 1), "channels": (24, 48, 96, 192)}, steps=400, peak_rate=1e-3
-    ),
+    "tiny-resnet": Classifier("resnet18", {"layers": (1, 1, 1, 1), "channels": (24, 48, 96, 192)}, steps=400),
     "tiny-beit": Classifier(
         "beit_base_patch16_224",
         {"depth": 4, "embed_dim": 128, "num_heads": 4, "patch_size": 8},
         steps=1_000,
-        # Biases of relative positions, its only ones, start at zero and have far to go.
-        peak_rate=2e-3,
     ),
 }
 
@@ -66,8 +62,8 @@ def train(name: str, member: Classifier) -> nn.Module:
     """Train from scratch, each step on every kind in a few settings."""
     torch.manual_seed(SEED)
     model = timm.create_model(member.architecture, pretrained_cfg_overlay=FACTS, **member.shape)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=member.peak_rate, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, member.peak_rate, total_steps=member.steps, pct_start=0.1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, total_steps=member.steps, pct_start=0.1)
     for step, (images, captions) in enumerate(batches(member.steps, SEED)):
         loss = cross_entropy(model(normalised(images)), kinds_of(captions))
         optimizer.zero_grad()
