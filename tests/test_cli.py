@@ -121,7 +121,7 @@ def test_what_went_wrong_is_counted(tiny_release: Path, posts: Path) -> None:
         (["link", "--text", "a b", "--mention", "b", "--release", "gone"], "gone: no manifest.json, so it was never"),
         (["report", "gone.json"], "error: gone.json: no such file; run `dvc repro` first"),
         (["report", "table9"], "error: table9: no such file; tables are table2, table3"),
-        (["report", "table9", "-S", "seed=1"], "error: table9: no such table; -S goes with one of table2, table3"),
+        (["report", "table9", "-S", "seed=1"], "error: -S and --json belong to a table (table2, table3"),
         (["import", "wikimel", "gone.json"], "gone.json"),
     ],
 )

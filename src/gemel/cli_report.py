@@ -45,7 +45,7 @@ def report(
         _compare(*compare, html, as_json)
     elif override or as_json:
         known = ", ".join((*EXPERIMENTS, ALL))
-        raise RequestError(f"{what}: no such table; -S goes with one of {known}, --json with these or --compare A B")
+        raise RequestError(f"-S and --json belong to a table ({known}), --json also to --compare A B; found {what}")
     elif html is not None:
         _write_page(run, html)
     else:

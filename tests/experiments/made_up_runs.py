@@ -18,6 +18,7 @@ CARD = {
     "names SHA-256": "f",
     "graded by": "id",
     "LLM": "tiny",
+    "demonstrations": "4 by bm25",
     "vision encoder": "eye",
 }
 

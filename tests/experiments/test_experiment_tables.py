@@ -72,6 +72,12 @@ def test_variant_that_was_not_run_keeps_its_row(tmp_path: Path) -> None:
     assert (rows[2]["accuracy"], rows[2]["change"]) == (None, None)
 
 
+def test_linkers_own_demonstrations_are_the_linker(tmp_path: Path) -> None:
+    rows = made_of(EXPERIMENTS["table6"], a=write_run(tmp_path / "a", {FULL: [GOOD], "random demonstrations": [MIXED]}))
+    found = {row["row"]: row["accuracy"] and row["accuracy"]["mean"] for row in rows}
+    assert found == {"none": None, "random": 0.5, "BM25": 1.0, "dense": None}
+
+
 def test_rows_of_the_paper_alone_come_last(tmp_path: Path) -> None:
     rows = made_of(EXPERIMENTS["table2"], a=write_run(tmp_path / "a", {FULL: [GOOD]}))
     assert rows[0]["paper"] == {"WikiDiverse": 86.3, "WikiMEL": 82.6}

@@ -13,10 +13,11 @@ from gemel.core.artifacts import new_artifact
 from gemel.core.schema import Entity
 from gemel.entities.catalog import Catalog
 from gemel.entities.trie_build import NameTokens, build_trie
+from gemel.evaluation.names import ALONE, BLIND, FULL
 from gemel.posts.columns import MENTIONS_SCHEMA, POSTS_SCHEMA, REJECTED_SCHEMA
 from gemel.posts.dataset import RawDataset
 from gemel.posts.tables import Tables, build_tables
-from gemel.report.run import ALONE, BLIND, FULL, Evaluation, Run
+from gemel.report.run import Evaluation, Run
 from gemel.tasks.linking.demonstrations import CORPUS_SCHEMA
 
 ENTITIES = (

@@ -60,5 +60,5 @@ def test_unfinished_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_json_without_two_runs_is_refused() -> None:
-    with pytest.raises(RequestError, match="--json belongs to --compare A B"):
+    with pytest.raises(RequestError, match="-S and --json belong to a table"):
         run("--json")

@@ -64,10 +64,17 @@ class Result:
 
     def hits(self, variant: str = FULL, within: int = 1, seeds: Sequence[int] | None = None) -> Hits | None:
         """Outcomes (seeds, mentions); None if the variant was not run. seeds: these alone, where it has them."""
+        if variant == self._own_demonstrations:
+            variant = FULL
         rows = self.predictions.filter(pl.col("variant") == variant)
         if seeds is not None and rows["seed"].is_in(list(seeds)).any():
             rows = rows.filter(pl.col("seed").is_in(list(seeds)))
         return hits_of(rows, variant, within) if rows.height else None
+
+    @property
+    def _own_demonstrations(self) -> str:
+        """What the variant with the linker's own choice of demonstrations would be called; it is the linker itself."""
+        return f"{str(self.card['demonstrations']).rpartition(' ')[2]} demonstrations"
 
     @property
     def seed_spread(self) -> float:
