@@ -16,9 +16,9 @@ def find_chromium() -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium without a window."""
+    """Chromium without a window. Closed with the module: while it is up, no other test can run an event loop."""
     path = find_chromium()
     if path is None:
         pytest.skip(f"no browser: none of {', '.join(NAMES)} is on the PATH")

@@ -6,16 +6,20 @@ from unittest.mock import Mock
 
 import pytest
 
-from gemel.stages import evaluation, mapper
+from gemel.stages import answerers, baselines, evaluation, mapper
 from stages.project_changes import set_param
 
 
-@pytest.mark.parametrize("stage", [mapper, evaluation], ids=lambda stage: stage.__name__)
+@pytest.mark.parametrize(
+    ("stage", "where"),
+    [(mapper, mapper), (evaluation, answerers), (baselines, answerers)],
+    ids=lambda module: module.__name__,
+)
 def test_names_of_demonstrations_are_encoded_as_the_settings_say(
-    project_copy: Path, monkeypatch: pytest.MonkeyPatch, stage: ModuleType
+    project_copy: Path, monkeypatch: pytest.MonkeyPatch, stage: ModuleType, where: ModuleType
 ) -> None:
     book = Mock(side_effect=InterruptedError)
-    monkeypatch.setattr(stage, "DemonstrationBook", book)
+    monkeypatch.setattr(where, "DemonstrationBook", book)
     set_param(project_copy, "prompt.names", "in_segment")
     with pytest.raises(InterruptedError):
         stage.main()

@@ -55,7 +55,7 @@ def protocol_card(
     llm = mapper["llm"]
     return card | {
         "LLM": llm["model"],
-        "LLM revision": mapper["llm_commit"] or llm["revision"] or "local files",
+        "LLM revision": mapper.get("llm_commit") or llm["revision"] or "local files",
         "LLM dtype and weights": f"{llm['dtype']}, {llm['weights']}",
         "tokenizer": trie["tokenizer"],
         "vision encoder": images["encoder"],
