@@ -18,10 +18,9 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from sample.pictures import KINDS, SIZE
-from sample.tiny_clip import MEAN, STD, batches, kind_accuracy, kinds_of, normalised
+from sample.tiny_clip import MEAN, STD, batches, fit, kind_accuracy, kinds_of
 
 SEED = 66_001
-PEAK_RATE = 1e-3
 # What timm would otherwise state of its own weights: preprocessing and origin.
 FACTS = {
     "input_size": (3, SIZE, SIZE),
@@ -62,17 +61,8 @@ def train(name: str, member: Classifier) -> nn.Module:
     """Train from scratch, each step on every kind in a few settings."""
     torch.manual_seed(SEED)
     model = timm.create_model(member.architecture, pretrained_cfg_overlay=FACTS, **member.shape)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, total_steps=member.steps, pct_start=0.1)
-    for step, (images, captions) in enumerate(batches(member.steps, SEED)):
-        loss = cross_entropy(model(normalised(images)), kinds_of(captions))
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        if step % 100 == 0:
-            print(f"{name} step {step}: loss {loss.item():.3f}", flush=True)
+    drawn = batches(member.steps, SEED)
+    fit(name, model, drawn, member.steps, lambda images, captions: cross_entropy(model(images), kinds_of(captions)))
     return model.eval()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from open_clip import CLIP
 from open_clip.loss import ClipLoss
 from safetensors.torch import save_file
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
 from sample.pictures import COLOURS, KINDS, LIGHTS, PLACES, SIZE, Scene, draw, random_scene
@@ -96,19 +96,30 @@ def train(steps: int = STEPS) -> CLIP:
     """Train from scratch with the contrastive loss of open_clip."""
     torch.manual_seed(SEED)
     model = CLIP(CONFIG["embed_dim"], CONFIG["vision_cfg"], CONFIG["text_cfg"])
+    contrastive = ClipLoss()
+    fit("tiny-clip", model, batches(steps), steps, lambda images, captions: contrastive(*model(images, captions)))
+    return model.eval()
+
+
+def fit(
+    name: str,
+    model: nn.Module,
+    drawn: Iterable[tuple[Tensor, Tensor]],
+    steps: int,
+    loss_of: Callable[[Tensor, Tensor], Tensor],
+) -> None:
+    """Train on pictures that are drawn for each step. loss_of: normalised pixels and captions to a loss."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, total_steps=steps, pct_start=0.1)
-    contrastive = ClipLoss()
-    for step, (images, captions) in enumerate(batches(steps)):
-        loss = contrastive(*model(normalised(images), captions))
+    for step, (images, captions) in enumerate(drawn):
+        loss = loss_of(normalised(images), captions)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         if step % 100 == 0:
-            print(f"tiny-clip step {step}: loss {loss.item():.3f}", flush=True)
-    return model.eval()
+            print(f"{name} step {step}: loss {loss.item():.3f}", flush=True)
 
 
 @torch.inference_mode()

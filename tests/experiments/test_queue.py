@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from gemel.core.config import read_params
 from gemel.core.errors import GemelError
-from gemel.experiments.queue import read_run_params, run_all
+from gemel.experiments.queue import PARAMS, run_all
 
 STAGE = """
 import json, pathlib, yaml
@@ -59,7 +60,7 @@ def test_each_run_gives_its_artifacts_and_is_run_once(project: Path) -> None:
     runs = {"as it stands": (), "five": ("number=5",)}
     found = run_all(runs, ["evaluation"], project / "runs", jobs=2)
     assert (metric(found["as it stands"]), metric(found["five"])) == (10, 2)
-    assert [read_run_params(folder)["number"] for folder in found.values()] == [1, 5]
+    assert [read_params(folder / PARAMS)["number"] for folder in found.values()] == [1, 5]
     assert (project / "params.yaml").read_text() == "number: 1\n"
     # Run again, it would fail.
     call("git", "update-index", "--assume-unchanged", "stage.py")

@@ -8,9 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import yaml
 from dvc.api import DVCFileSystem
 
 from gemel.core.drafts import draft_beside, put_in_place
@@ -87,12 +85,6 @@ def _fetch(name: str | None, stages: Sequence[str], into: Path, overrides: tuple
             f"had ({error}); see `dvc queue status` and `dvc queue logs {name}`"
         ) from error
     return target
-
-
-def read_run_params(folder: Path) -> dict[str, Any]:
-    """The settings that a fetched run had."""
-    params: dict[str, Any] = yaml.safe_load((folder / PARAMS).read_text(encoding="utf-8"))
-    return params
 
 
 def _run(*command: str, threads: int | None = None) -> None:

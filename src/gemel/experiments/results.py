@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from gemel.core.artifacts import read_manifest
@@ -15,7 +14,7 @@ from gemel.core.errors import ArtifactError
 from gemel.evaluation.names import FULL
 from gemel.evaluation.predictions import hits_of
 from gemel.evaluation.protocol import Card, read_card
-from gemel.evaluation.statistics import Hits
+from gemel.evaluation.statistics import Hits, share
 
 SPLIT = "test"
 
@@ -56,12 +55,6 @@ class Result:
         of_linker = self.predictions.filter(pl.col("variant") == FULL)
         return tuple(of_linker["seed"].unique(maintain_order=True))
 
-    @property
-    def mention_ids(self) -> list[str]:
-        """The mentions that were graded."""
-        of_linker = self.predictions.filter((pl.col("variant") == FULL) & (pl.col("seed") == self.seeds[0]))
-        return list(of_linker["mention_id"])
-
     def hits(self, variant: str = FULL, within: int = 1, seeds: Sequence[int] | None = None) -> Hits | None:
         """Outcomes (seeds, mentions); None if the variant was not run. seeds: these alone, where it has them."""
         if variant == self._own_demonstrations:
@@ -80,6 +73,7 @@ class Result:
     def seed_spread(self) -> float:
         """Standard deviation of the accuracy between mappers of equal settings, 0 for one mapper."""
         hits = self.hits()
-        if hits is None:
+        accuracy = None if hits is None else share(hits)
+        if accuracy is None:
             raise ArtifactError(f"{self.folder}: holds no predictions of the linker; run `dvc repro evaluation`")
-        return float(np.std(hits.mean(axis=1), ddof=1)) if len(hits) > 1 else 0.0
+        return accuracy.spread
