@@ -51,6 +51,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_backbones: BackboneSe
 
     from gemel.stages import (
         baselines,
+        confidence,
         demonstrations,
         entity_trie,
         evaluation,
@@ -65,7 +66,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_backbones: BackboneSe
     write_params(root, tiny_backbones)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        for stage in (posts, image_features, demonstrations, entity_trie, mapper, evaluation, baselines, release):
+        before = (posts, image_features, demonstrations, entity_trie, mapper)
+        for stage in (*before, confidence, evaluation, baselines, release):
             stage.main()
     return root
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gemel.core.errors import ShapeError
-from gemel.core.schema import Candidate, Mention
+from gemel.core.schema import Candidate, Demonstration, Mention
 from gemel.core.settings import TOKENS_AT_ONCE, LinkerSettings
 from gemel.entities.catalog import Catalog
 from gemel.entities.choices import Choices
@@ -119,6 +119,11 @@ class Answerer:
             Answer(self._candidates(hypotheses), each.left_out, each.kept_characters)
             for hypotheses, each in zip(found, asked, strict=True)
         ]
+
+    def shown(self, query: Query, answer: Answer) -> tuple[Demonstration, ...]:
+        """The demonstrations that an answer was found with, the most relevant first."""
+        rows = query.demonstrations[: len(query.demonstrations) - answer.left_out]
+        return tuple(self._book.shown(row) for row in rows)
 
     def ask(self, queries: Sequence[Query], sight: Sight = "image") -> list[Asked]:
         """Write each query's prompt; those that show the same demonstrations hold one and the same context.

@@ -7,6 +7,7 @@ trie/                    the packed trie
 corpus.parquet           the demonstrations
 vectors.npy              their images' vectors, (images, vision_dim), float32
 images.json              image SHA-256 of each row of vectors.npy
+confidence.json          from the evidence of a search to the chance that its answer is right; older bundles have none
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from gemel.confidence.calibrator import CALIBRATOR, Calibrator, read_calibrator
 from gemel.core.artifacts import read_manifest
 from gemel.core.config import parse_section
 from gemel.core.errors import ArtifactError
@@ -34,7 +36,10 @@ ENTITIES, TRIE, VECTORS, IMAGES = "entities.parquet", "trie", "vectors.npy", "im
 
 @dataclass(frozen=True)
 class Bundle:
-    """An opened bundle. vectors: image SHA-256 -> vision vector of the demonstrations' images."""
+    """An opened bundle. vectors: image SHA-256 -> vision vector of the demonstrations' images.
+
+    calibrator: None in a bundle that was made without one.
+    """
 
     settings: LinkerSettings
     tokenizer_fingerprint: str
@@ -43,6 +48,7 @@ class Bundle:
     trie: PackedTrie
     demonstrations: pl.DataFrame
     vectors: Mapping[str, Vectors]
+    calibrator: Calibrator | None = None
 
 
 def write_vectors(folder: Path, vectors: Mapping[str, Vectors]) -> None:
@@ -77,4 +83,5 @@ def read_bundle(folder: Path) -> Bundle:
         trie=read_trie(folder / TRIE),
         demonstrations=read_corpus(folder),
         vectors=dict(zip(order, vectors, strict=True)),
+        calibrator=read_calibrator(folder) if (folder / CALIBRATOR).is_file() else None,
     )

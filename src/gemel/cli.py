@@ -25,7 +25,7 @@ from gemel.cli_import import importer
 from gemel.cli_report import report
 from gemel.console import bar_columns, err, out
 from gemel.core.errors import GemelError, RequestError
-from gemel.core.schema import Link, Mention, Post
+from gemel.core.schema import Explanation, Link, Mention, Post
 from gemel.stages import RELEASE
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def link(
     candidate: Annotated[list[str] | None, typer.Option(help="id to choose among; may be repeated")] = None,
     entity_type: Annotated[str, typer.Option("--type", help="choose among entities of this type")] = "",
     top: Annotated[int | None, typer.Option(min=1, help="candidates wanted of each mention; fewer are faster")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="of one post: say why it was linked so")] = False,
     release: Annotated[Path, typer.Option(help="the release bundle")] = RELEASE,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
 ) -> None:
@@ -69,6 +70,8 @@ def link(
         raise RequestError("a file of posts needs --out links.parquet or --out links.jsonl")
     if one is not None and to is not None:
         raise RequestError("--out is for a file of posts; one post's link is printed")
+    if to is not None and explain:
+        raise RequestError("--explain is for one post; give --text and --mention, without --out")
     if to is not None:
         check_format(to)
     with warnings.catch_warnings(record=True) as caught:
@@ -77,7 +80,11 @@ def link(
     for notice in caught:
         if notice.category is UserWarning:
             err.print(f"[yellow]{escape(str(notice.message))}[/]")
-    if one is not None:
+    if one is not None and explain:
+        for explanation in linker.explain(_restricted(one, choice), top):
+            _show(explanation.link)
+            _show_why(explanation)
+    elif one is not None:
         (found,) = linker.link([_restricted(one, choice)], top)
         _show(found)
     elif posts is not None and to is not None:
@@ -107,13 +114,38 @@ def _single_post(posts: Path | None, text: str | None, mention: str | None, imag
 def _show(found: Link) -> None:
     title = escape(f"{found.mention.text!r}, image {found.image}")
     table = Table("", "entity", "name", "score", "probability", title=title)
+    if found.nil:
+        table.add_row("", "NIL", "not in the catalog", "", f"{found.nil_probability:.3f}")
     for place, candidate in enumerate(found.candidates, 1):
         probability = f"{candidate.probability:.3f}"
         name = escape(candidate.name)
         table.add_row(str(place), escape(candidate.entity_id), name, f"{candidate.score:.3f}", probability)
+    if not found.nil and found.nil_probability:
+        table.add_row("", "NIL", "not in the catalog", "", f"{found.nil_probability:.3f}")
     out.print(table)
     for note in found.notes:
         err.print(f"[yellow]{escape(note)}[/]")
+
+
+def _show_why(explanation: Explanation) -> None:
+    best = explanation.link.best
+    for words, candidates in (
+        ("without the image", explanation.without_image),
+        ("without demonstrations", explanation.without_demonstrations),
+    ):
+        other = candidates[0]
+        same = "the same" if other.entity_id == best.entity_id else f"{other.name} ({other.entity_id})"
+        out.print(f"{words}: {escape(same)}, score {other.score:.3f}", highlight=False)
+    if explanation.image_moved is not None:
+        out.print(
+            f"the image moved the score of {escape(best.name)} by {explanation.image_moved:+.3f}, from "
+            f"{explanation.blind_score:.3f} to {best.score:.3f}",
+            highlight=False,
+        )
+    table = Table("demonstration", "mention", "entity", "image", title="Shown to the LLM, the most relevant first")
+    for shown in explanation.demonstrations:
+        table.add_row(escape(shown.text), escape(shown.mention), escape(shown.name), "yes" if shown.image else "no")
+    out.print(table)
 
 
 def _restricted(post: Post, choice: dict[str, Any]) -> Post:

@@ -26,6 +26,9 @@ SCHEMA: dict[str, Any] = {
     "end": pl.Int64,
     **CANDIDATE,
     "runners_up": pl.List(pl.Struct(CANDIDATE)),
+    "nil": pl.Boolean,
+    "nil_probability": pl.Float64,
+    "sure": pl.Boolean,
     "image": pl.String,
     "notes": pl.List(pl.String),
     "error": pl.String,
@@ -55,8 +58,9 @@ def link_rows(
 
 
 def link_row(link: Link) -> dict[str, Any]:
-    """One link as a flat row: the best candidate, then the runners-up."""
-    best, *others = (asdict(candidate) for candidate in link.candidates)
+    """One link as a flat row: the answer, then the runners-up. Of a NIL answer all candidates are runners-up."""
+    found = [asdict(candidate) for candidate in link.candidates]
+    best, others = (dict.fromkeys(CANDIDATE), found) if link.nil else (found[0], found[1:])
     return {
         "post_id": link.post_id,
         "mention": link.mention.text,
@@ -64,6 +68,9 @@ def link_row(link: Link) -> dict[str, Any]:
         "end": link.mention.end,
         **best,
         "runners_up": others,
+        "nil": link.nil,
+        "nil_probability": link.nil_probability,
+        "sure": link.sure,
         "image": link.image,
         "notes": list(link.notes),
         "error": None,

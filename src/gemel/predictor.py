@@ -5,14 +5,18 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from gemel.answerer import Answer, Answerer, Query
 from gemel.bundle import Bundle, read_bundle
+from gemel.confidence.evidence import CANDIDATES
+from gemel.confidence.gallery import Gallery
+from gemel.confidence.judge import Judge, Judgement
 from gemel.core.errors import ArtifactError, ImageError, RequestError
 from gemel.core.images import read_image
-from gemel.core.schema import Link, Mention, Post
+from gemel.core.schema import Explanation, Link, Mention, Post
 from gemel.core.settings import TOKENS_AT_ONCE, BackboneSettings
 from gemel.entities.subset import TrieSubset
 from gemel.features.encoder import VisionEncoder, load_encoder
@@ -28,12 +32,23 @@ from gemel.tasks.linking.demonstrations import DemonstrationBook, corpus_of
 IMAGES_AT_ONCE = 32
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A mention of a post as a query. image: how reading the post's went, as in Link."""
+
+    post: Post
+    image: str
+    query: Query
+
+
 class Linker:
     """Links the mentions of posts. Make one with `Linker.load`."""
 
-    def __init__(self, answerer: Answerer, chooser: Chooser, encoder: VisionEncoder) -> None:
-        """chooser: its corpus is the answerer's book."""
-        self._answerer, self._chooser, self._encoder = answerer, chooser, encoder
+    def __init__(
+        self, answerer: Answerer, chooser: Chooser, encoder: VisionEncoder, judge: Judge | None = None
+    ) -> None:
+        """chooser: its corpus is the answerer's book. judge: None for shares within the beam as probabilities."""
+        self._answerer, self._chooser, self._encoder, self._judge = answerer, chooser, encoder, judge
 
     @classmethod
     def load(
@@ -67,14 +82,13 @@ class Linker:
             settings=settings,
             tokens_at_once=tokens_at_once,
         )
-        return cls(answerer, Chooser(corpus, scorer, chosen.count), encoder)
+        return cls(answerer, Chooser(corpus, scorer, chosen.count), encoder, _judge(bundle))
 
     def link(self, posts: Sequence[Post], results: int | None = None) -> list[Link]:
         """Link every mention of some posts, in order.
 
         A post without an image, or with one that can't be read, is linked by its text; the link says so.
-        results: candidates that are wanted of each mention, at most num_beams, which is the default; probabilities are
-        shares among those that come back.
+        results: candidates that are wanted of each mention, at most num_beams, which is the default.
         Raises: RequestError if a text or a mention is empty, a mention is too long for the LLM, or it is to be chosen
         among what isn't there.
         """
@@ -88,7 +102,34 @@ class Linker:
         while some := tuple(islice(coming, posts_at_once)):
             yield from self._link_some(some, results)
 
+    def explain(self, post: Post, results: int | None = None) -> list[Explanation]:
+        """Link every mention of a post, and say why it was linked so. results, Raises: as link has them."""
+        return [self._explain(asked, results) for asked in self._ask([post])]
+
+    def _explain(self, asked: _Asked, results: int | None) -> Explanation:
+        query, answerer = asked.query, self._answerer
+        (answer,) = answerer.answer([query])
+        link = self._link(asked, answer, results)
+        alone = dataclasses.replace(query, demonstrations=())
+        best = dataclasses.replace(query, among=answerer.choices.among((link.best.entity_id,)))
+        (blind, blind_best), (unaided,) = answerer.answer([query, best], "nothing"), answerer.answer([alone])
+        return Explanation(
+            link,
+            blind.candidates[:results],
+            unaided.candidates[:results],
+            answerer.shown(query, answer),
+            None if query.vector is None else blind_best.candidates[0].score,
+        )
+
     def _link_some(self, posts: Sequence[Post], results: int | None) -> Iterator[Link]:
+        asked = self._ask(posts)
+        # A judgement needs more than the best candidate.
+        searched = results if results is None or self._judge is None else max(results, CANDIDATES)
+        answers = self._answerer.answer([each.query for each in asked], results=searched)
+        for each, answer in zip(asked, answers, strict=True):
+            yield self._link(each, answer, results)
+
+    def _ask(self, posts: Sequence[Post]) -> list[_Asked]:
         for post in posts:
             check_post(post)
         # Pictures are decoded a few at a time: a hundred large ones would take gigabytes.
@@ -98,13 +139,28 @@ class Linker:
             (post, mention, *sight) for post, sight in zip(posts, sights, strict=True) for mention in post.mentions
         ]
         chosen = self._chooser.choose_all([mention.text for _, mention, *_ in asked], [post.text for post, *_ in asked])
-        queries = [
-            Query(mention, post.text, rows, vector, among=self._among(post, mention))
-            for (post, mention, vector, _), rows in zip(asked, chosen, strict=True)
+        return [
+            _Asked(post, status, Query(mention, post.text, rows, vector, among=self._among(post, mention)))
+            for (post, mention, vector, status), rows in zip(asked, chosen, strict=True)
         ]
-        answers = self._answerer.answer(queries, results=results)
-        for (post, mention, _, status), answer in zip(asked, answers, strict=True):
-            yield Link(post.post_id, mention, answer.candidates, status, _notes(post, mention, answer))
+
+    def _link(self, asked: _Asked, answer: Answer, results: int | None) -> Link:
+        found = self._judged(answer, asked.query.vector)
+        return Link(
+            asked.post.post_id,
+            asked.query.mention,
+            found.candidates[:results],
+            asked.image,
+            _notes(asked.post, asked.query.mention, answer),
+            found.nil_probability,
+            found.nil,
+            found.sure,
+        )
+
+    def _judged(self, answer: Answer, vector: Vectors | None) -> Judgement:
+        if self._judge is None:
+            return Judgement(answer.candidates, nil_probability=0.0, nil=False, sure=False)
+        return self._judge.judge(answer.candidates, vector)
 
     def _among(self, post: Post, mention: Mention) -> TrieSubset | None:
         try:
@@ -160,6 +216,13 @@ def check_post(post: Post) -> None:
         "".join([post.text, *(mention.text for mention in post.mentions)]).encode()
     except UnicodeEncodeError:
         raise RequestError(f"{name}: holds a lone surrogate, which is no character; repair the encoding") from None
+
+
+def _judge(bundle: Bundle) -> Judge | None:
+    if bundle.calibrator is None:
+        return None
+    shown = bundle.demonstrations.select("entity_id", "image_sha256").iter_rows()
+    return Judge(bundle.calibrator, Gallery(bundle.vectors, shown))
 
 
 def _title(post: Post) -> str:

@@ -1,7 +1,8 @@
 """The spaCy pipeline component "gemel": links the entities that a pipeline found, with the document's image.
 
 `nlp.add_pipe("gemel", config={"release": "artifacts/release"})`, after what sets doc.ents. The path of the image goes
-into `doc._.image`; the id of the best entity comes out in `ent.kb_id_`, all candidates in `ent._.gemel_candidates`.
+into `doc._.image`; the id of the entity comes out in `ent.kb_id_`, "NIL" where the catalog lacks it, as spaCy's own
+linker has it; all candidates in `ent._.gemel_candidates`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from gemel.core.schema import Link, Mention, Post
 from gemel.core.settings import RuntimeSettings
 from gemel.predictor import Linker
 
+NIL = "NIL"
 # Documents that are linked together, where the caller names no number.
 AT_ONCE = 64
 
@@ -80,6 +82,7 @@ def _post(doc: Doc) -> Post:
 
 def _fill(entity: Span, link: Link) -> None:
     # doc.ents are made anew of the tokens at each look.
+    entity_id = NIL if link.answer is None else link.answer.entity_id
     for token in entity:
-        token.ent_kb_id_ = link.best.entity_id
+        token.ent_kb_id_ = entity_id
     entity._.gemel_candidates = [dataclasses.asdict(candidate) for candidate in link.candidates]

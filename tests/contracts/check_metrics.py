@@ -7,7 +7,7 @@ from pathlib import Path
 FIGURES = (
     "accuracy", "hits_at_5", "accuracy_without_image", "accuracy_without_demonstrations", "accuracy_gold_caption",
     "image_gain", "demonstration_gain", "gap_closed", "accuracy_head", "accuracy_tail", "accuracy_unseen",
-    "accuracy_imputed_image",
+    "accuracy_imputed_image", "nil_f1", "accuracy_in_kb", "calibration_error", "coverage_sure", "precision_sure",
 )  # fmt: skip
 Metrics = dict[str, dict[str, dict[str, float]]]
 KEYS = {"mean", "low", "high", "n", "seeds"}

@@ -12,6 +12,7 @@ from gemel.core.config import parse_section
 from gemel.core.settings import (
     BackboneSettings,
     BaselineSettings,
+    ConfidenceSettings,
     DemonstrationSettings,
     EvaluationSettings,
     ImagesSettings,
@@ -34,6 +35,7 @@ SECTIONS = {
     "mapper": MapperSettings,
     "evaluation": EvaluationSettings,
     "baselines": BaselineSettings,
+    "confidence": ConfidenceSettings,
     "runtime": RuntimeSettings,
 }
 

@@ -16,6 +16,7 @@ from documents import DOCS, ROOT, Table, in_code, sections, tables
 from gemel.core.settings import (
     BackboneSettings,
     BaselineSettings,
+    ConfidenceSettings,
     DemonstrationSettings,
     EvaluationSettings,
     ImagesSettings,
@@ -25,6 +26,7 @@ from gemel.core.settings import (
     TrainingRuntime,
 )
 from gemel.evaluation.grading import Graded
+from gemel.evaluation.judged import EVIDENCE_SCHEMA
 from gemel.evaluation.predictions import prediction_table
 from gemel.links import SCHEMA
 from gemel.posts.checks import Limits
@@ -42,6 +44,7 @@ SECTIONS: dict[str, tuple[str, Any]] = {
     "prompt": ("stages/mapper.md", PromptSettings),
     "evaluation": ("stages/evaluation.md", EvaluationSettings),
     "baselines": ("stages/baselines.md", BaselineSettings),
+    "confidence": ("stages/confidence.md", ConfidenceSettings),
     "backbone": ("backbones.md", BackboneSettings),
     "runtime": ("settings.md", RuntimeSettings),
     "runtime.training": ("training.md", TrainingRuntime),
@@ -51,6 +54,7 @@ COLUMNS = {
     **{("stages/posts.md", f"{table}.parquet"): list(schema) for table, schema in SCHEMAS.items()},
     ("stages/demonstrations.md", "corpus.parquet"): list(CORPUS_SCHEMA),
     ("stages/evaluation.md", "predictions.parquet"): prediction_table(NO_GRADED, "dev", "full", 0, []).columns,
+    ("stages/confidence.md", "evidence.parquet"): list(EVIDENCE_SCHEMA),
     ("quickstart.md", "links.parquet"): list(SCHEMA),
 }
 

@@ -88,7 +88,7 @@ def test_other_endings_are_refused(tmp_path: Path) -> None:
 
 def test_links_that_were_all_refused_are_nothing_to_work_with(tmp_path: Path) -> None:
     files = write_linked(tmp_path, kinds=())
-    with pytest.raises(DataError, match="1 rows and no link among them; see their column error"):
+    with pytest.raises(DataError, match="1 rows and no link among them; see their columns error and nil"):
         files.read()
 
 

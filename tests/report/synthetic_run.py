@@ -82,6 +82,7 @@ def make_run(folder: Path, asked: Sequence[Asked], *, seed: int = 1, protocol: d
     artifacts.mkdir(parents=True)
     with new_artifact(artifacts / "evaluation", "evaluation", facts) as draft:
         predictions.write_parquet(draft / "predictions.parquet")
+        _judged(predictions).write_parquet(draft / "judged.parquet")
     curves = artifacts / "mapper" / f"seed-{seed}" / "curves"
     curves.mkdir(parents=True)
     (curves / "dev_loss.tsv").write_text("step\tdev_loss\n10\t0.5\n20\t0.25\n")
@@ -151,6 +152,13 @@ def _predicted(asked: Sequence[Asked], variant: str, seed: int) -> pl.DataFrame:
             (each.split, variant, seed, f"m{number}", each.gold, list(answers), scores, place, each.left_out, None)
         )
     return pl.DataFrame(rows, schema=PREDICTED, orient="row")
+
+
+def _judged(predictions: pl.DataFrame) -> pl.DataFrame:
+    """What evaluation says of the linker's answers, as far as the page reads it."""
+    full = predictions.filter(pl.col("variant") == FULL)
+    right = pl.when(pl.col("place") == 1).then(pl.lit("right")).otherwise(pl.lit("wrong"))
+    return full.select("split", "seed", "mention_id", right.alias("outcome"), pl.lit(0.8).alias("chance_right"))
 
 
 def _corpus() -> pl.DataFrame:

@@ -9,9 +9,9 @@ from gemel.report.calibration import calibration, probabilities
 
 
 def answers(*rows: tuple[float, bool]) -> pl.DataFrame:
-    """One answer for each probability of the best of two candidates."""
-    scores = [[math.log(share), math.log(1 - share)] for share, _ in rows]
-    return pl.DataFrame({"scores": scores, "place": [1 if right else 0 for _, right in rows]})
+    """Judged answers: the chance of being right, and whether it is."""
+    outcomes = ["right" if right else "wrong" for _, right in rows]
+    return pl.DataFrame({"chance_right": [chance for chance, _ in rows], "outcome": outcomes})
 
 
 def test_probabilities_are_the_softmax_of_the_beam() -> None:
@@ -31,6 +31,6 @@ def test_error_is_the_mean_gap_weighted_by_answers() -> None:
     assert found.error == pytest.approx((3 * (0.95 - 1 / 3) + (1 - 0.55)) / 4)
 
 
-def test_only_candidate_counts_in_the_last_bin() -> None:
-    found = calibration(pl.DataFrame({"scores": [[-3.0]], "place": [1]}))
+def test_certain_answer_counts_in_the_last_bin() -> None:
+    found = calibration(answers((1.0, True)))
     assert found.bins[-1].count == 1

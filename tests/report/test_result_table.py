@@ -60,14 +60,14 @@ def test_figure_of_one_split_leaves_the_other_empty() -> None:
 def test_caption_says_what_was_not_graded() -> None:
     text = " ".join(words(make_metrics()).split())
     assert "50 mentions with an entity (4 of them without a readable image)" in text
-    assert "3 NIL not graded, 2 outside the catalog not graded" in text
+    assert "3 NIL graded apart, 2 outside the catalog not graded" in text
     assert "trainable share of all parameters 0.32%" in text
 
 
 def test_grading_by_name_is_said() -> None:
     text = " ".join(words(make_metrics() | {"graded_by": "name"}).split())
     assert "Linking accuracy by entity name, in %" in text
-    assert "3 NIL not graded, 2 outside the catalog graded as wrong" in text
+    assert "3 NIL graded apart, 2 outside the catalog graded as wrong" in text
 
 
 def test_plots_have_a_bar_for_each_figure_of_the_test_split() -> None:

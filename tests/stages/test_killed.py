@@ -14,7 +14,17 @@ from gemel.core.artifacts import artifact_hash
 from gemel.core.settings import BackboneSettings
 
 ROOT = Path(__file__).parents[2]
-STAGES = ("posts", "image_features", "demonstrations", "entity_trie", "mapper", "evaluation", "baselines", "release")
+STAGES = (
+    "posts",
+    "image_features",
+    "demonstrations",
+    "entity_trie",
+    "mapper",
+    "confidence",
+    "evaluation",
+    "baselines",
+    "release",
+)
 # Every Python imports it at its start. It kills DVC and the stage when an artifact lacks nothing but its manifest.
 SITECUSTOMIZE = """
 import os, signal, sys

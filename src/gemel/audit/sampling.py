@@ -36,7 +36,7 @@ class Frame:
 class Item:
     """A link that was drawn. item: its id; row: its row in the file of links, from 0.
 
-    probability: of the entity, its share within the beam. image: whether the post's was read. mention_is_name: whether
+    probability: of the entity, that it is right. image: whether the post's was read. mention_is_name: whether
     the mention is the entity's name, but for case. entity_type: of the entity; "": not known.
     """
 

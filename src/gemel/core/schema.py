@@ -67,7 +67,8 @@ class Entity:
 class Candidate:
     """An entity that the search arrived at.
 
-    score: mean log-probability per generated token, natural logarithm. probability: share within the beam.
+    score: mean log-probability per generated token, natural logarithm. probability: share within the beam; of a Link's
+    candidates, the chance that this is the entity.
     """
 
     entity_id: str
@@ -81,6 +82,8 @@ class Link:
     """The answer for one mention: candidates, best first, and what was used to find them.
 
     image: "read" if soft tokens of the post's image were used, else why not ("none", "unreadable: …").
+    nil_probability: the chance that the catalog lacks the entity. nil: whether that is the answer; the candidates then
+    are what it would have been. sure: whether links as probable as this one had the wanted precision on dev.
     """
 
     post_id: str
@@ -88,8 +91,48 @@ class Link:
     candidates: tuple[Candidate, ...]
     image: str = "none"
     notes: tuple[str, ...] = field(default=())
+    nil_probability: float = 0.0
+    nil: bool = False
+    sure: bool = False
 
     @property
     def best(self) -> Candidate:
         """The candidate with the highest score."""
         return self.candidates[0]
+
+    @property
+    def answer(self) -> Candidate | None:
+        """The best candidate, or None where the answer is that the catalog lacks the entity (NIL)."""
+        return None if self.nil else self.best
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """A solved mention that the LLM was shown. image: whether with soft tokens of its post's image."""
+
+    text: str
+    mention: str
+    name: str
+    image: bool
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A link with what it would have been otherwise.
+
+    without_image: the candidates where no image is shown, neither the post's nor those of demonstrations.
+    without_demonstrations: where none is shown. Their probabilities are shares within the beam.
+    demonstrations: those shown, the most relevant first.
+    blind_score: the score that the best candidate of the link has without any image; None where the post has none.
+    """
+
+    link: Link
+    without_image: tuple[Candidate, ...]
+    without_demonstrations: tuple[Candidate, ...]
+    demonstrations: tuple[Demonstration, ...]
+    blind_score: float | None
+
+    @property
+    def image_moved(self) -> float | None:
+        """How much the images raised the score of the best candidate; None where the post has none."""
+        return None if self.blind_score is None else self.link.best.score - self.blind_score

@@ -197,6 +197,24 @@ class EvaluationSettings:
 
 
 @dataclass(frozen=True)
+class ConfidenceSettings:
+    """What answers are held to on dev, as shares.
+
+    nil_precision: of the NIL answers that are right; None: NIL is never answered. sure_precision: of the links that are
+    right among those called sure.
+    """
+
+    nil_precision: float | None = 0.6
+    sure_precision: float = 0.98
+
+    def __post_init__(self) -> None:
+        for name in ("nil_precision", "sure_precision"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value <= 1:
+                raise ValueError(f"{name}: expected a share above 0, at most 1, got {value}")
+
+
+@dataclass(frozen=True)
 class BaselineSettings:
     """Which baselines are run, and how many entities each of them answers, at most (the LLM: one a beam)."""
 

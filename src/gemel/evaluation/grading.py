@@ -55,10 +55,8 @@ def graded(mentions: pl.DataFrame, posts: pl.DataFrame, split: str, names: Mappi
     """
     of_split = mentions.filter(pl.col("split") == split)
     trained = mentions.filter((pl.col("split") == "train") & pl.col("in_kb")).group_by("entity_id").len("trained")
-    table = (
-        of_split.filter("in_kb" if names is None else pl.col("entity_id").is_not_null())
-        .join(posts.select("post_id", "image_sha256", "caption"), on="post_id", how="left", maintain_order="left")
-        .join(trained, on="entity_id", how="left", maintain_order="left")
+    table = _with_posts(of_split.filter(_gradable(names)), posts).join(
+        trained, on="entity_id", how="left", maintain_order="left"
     )
     if table.is_empty():
         raise DataError(
@@ -69,3 +67,24 @@ def graded(mentions: pl.DataFrame, posts: pl.DataFrame, split: str, names: Mappi
     out_of_kb = of_split.height - nil - int(of_split["in_kb"].sum())
     counts = table["trained"].fill_null(0).to_numpy()
     return Graded(table.drop("trained"), counts, nil, out_of_kb, names)
+
+
+def without_entity(
+    mentions: pl.DataFrame, posts: pl.DataFrame, split: str, names: Mapping[str, str] | None = None
+) -> Graded:
+    """The other mentions of a split, in table order: those whose right answer is NIL. There may be none.
+
+    Their entity_id is null, also where they have an entity that the catalog lacks. names: as graded has them.
+    """
+    rows = mentions.filter((pl.col("split") == split) & ~_gradable(names))
+    table = _with_posts(rows.with_columns(pl.lit(None, pl.String).alias("entity_id")), posts)
+    return Graded(table, np.zeros(table.height, dtype=np.int64), table.height, 0, names)
+
+
+def _gradable(names: Mapping[str, str] | None) -> pl.Expr:
+    return pl.col("in_kb") if names is None else pl.col("entity_id").is_not_null()
+
+
+def _with_posts(mentions: pl.DataFrame, posts: pl.DataFrame) -> pl.DataFrame:
+    of_posts = posts.select("post_id", "image_sha256", "caption")
+    return mentions.join(of_posts, on="post_id", how="left", maintain_order="left")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import polars as pl
 
+from gemel.confidence.calibrator import Calibrator
 from gemel.evaluation.grading import Graded
 from gemel.evaluation.names import ALONE, BLIND, CAPTIONED, FULL
 from gemel.evaluation.predictions import hits_of
 from gemel.evaluation.slices import slice_figures
 from gemel.evaluation.statistics import Figure, Hits, Mask, difference, gap_closed, share
+from gemel.evaluation.trust import trust_figures
 
 
 def summarize(
@@ -47,6 +50,14 @@ def summarize(
     summary: dict[str, object] = {name: figure.as_dict() if figure else None for name, figure in figures.items()}
     summary["slices"] = slice_figures(slices, full, blind)
     return summary | {"counts": counted | {"imputed_image": int(imputed.sum())} | _fitted(predictions)}
+
+
+def trust_summary(judged: pl.DataFrame, mentions: Graded, calibrator: Calibrator) -> dict[str, object]:
+    """How far the links of one split can be trusted. judged: as judged_table, the graded mentions first."""
+    others = judged["mention_id"].n_unique() - mentions.table.height
+    unseen = np.concatenate([mentions.train_counts == 0, np.zeros(others, dtype=np.bool_)])
+    figures = trust_figures(judged, unseen, calibrator)
+    return {name: figure.as_dict() if figure else None for name, figure in figures.items()}
 
 
 def _fitted(predictions: pl.DataFrame) -> dict[str, int]:

@@ -19,6 +19,8 @@ from gemel.interchange.label_studio import LINKS_CONFIG, LOCAL_FILES, link_tasks
 from gemel.interchange.rows import LinkedMention, LinkedPosts, placed
 from gemel.interchange.uris import DEFAULT_BASE, check_base
 
+NIL = "the answer is that the catalog lacks the entity (NIL)"
+
 
 @dataclass(frozen=True)
 class ExportOptions:
@@ -61,10 +63,16 @@ def export_links(linked: LinkedPosts, to_format: Format, target: Path, options: 
     check_base(options.base)
     if not target.parent.is_dir():
         raise RequestError(f"{target}: the folder {target.parent} does not exist; make it first")
+    # Only the project's own lines can say that an entity is in no catalog.
     mentions, left_out = linked.mentions, Counter[str]()
+    if to_format is Format.JSONL:
+        mentions = tuple(sorted((*mentions, *linked.nil), key=lambda each: each.row))
+    elif linked.nil:
+        left_out[NIL] = len(linked.nil)
     if to_format in OF_PLACES:
         kept = placed(mentions)
-        mentions, left_out = kept.mentions, Counter(kept.left_out)
+        mentions = kept.mentions
+        left_out.update(kept.left_out)
     if to_format is Format.KILT:
         left_out.update(HAS_MARKS for each in mentions if has_marks(each))
         mentions = tuple(each for each in mentions if not has_marks(each))
@@ -114,5 +122,5 @@ _WRITERS: Mapping[Format, Callable[[LinkedPosts, Iterable[LinkedMention], Export
     Format.NIF: _nif,
     Format.ELEVANT: lambda linked, mentions, options: _lines(elevant_rows(linked.posts, mentions, options.base)),
     Format.LABEL_STUDIO: _tasks,
-    Format.JSONL: lambda _, mentions, __: _lines(flat_rows(mentions)),
+    Format.JSONL: lambda linked, mentions, __: _lines(flat_rows(mentions, frozenset(each.row for each in linked.nil))),
 }

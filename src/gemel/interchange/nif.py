@@ -24,7 +24,7 @@ AT_ONCE = 500
 
 
 def nif_turtle(posts: Sequence[Post], mentions: Iterable[LinkedMention], base: str) -> str:
-    """The posts and their links that have a place; a link's confidence is its candidate's share within the beam.
+    """The posts and their links that have a place; a link's confidence is its probability.
 
     base: what the URIs of posts, and of entities without one of their own, start with.
     """

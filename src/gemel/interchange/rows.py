@@ -57,12 +57,14 @@ class LinkedMention:
 class LinkedPosts:
     """The posts of a file of requests, in its order, and the links of their mentions, in the order of the links.
 
-    refused: rows that say why a line or a post was not linked.
+    refused: rows that say why a line or a post was not linked. nil: mentions whose entity the catalog lacks, by the
+    linker; their candidates are what it would have answered.
     """
 
     posts: tuple[Post, ...]
     mentions: tuple[LinkedMention, ...]
     refused: int
+    nil: tuple[LinkedMention, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,13 @@ def read_linked(links: Path, posts: Path) -> LinkedPosts:
     """
     rows = read_links(links)
     by_id = _by_id(posts)
-    found = tuple(_linked(number, row, by_id, links, posts) for number, row in enumerate(rows) if row["error"] is None)
+    usable = [(number, row) for number, row in enumerate(rows) if row["error"] is None]
+    found = tuple(_linked(number, row, by_id, links, posts) for number, row in usable if not row["nil"])
+    nil = tuple(_linked(number, row, by_id, links, posts) for number, row in usable if row["nil"])
     if not found:
-        raise DataError(f"{links}: {len(rows)} rows and no link among them; see their column error")
+        raise DataError(f"{links}: {len(rows)} rows and no link among them; see their columns error and nil")
     known = tuple(post for post in by_id.values() if isinstance(post, Post))
-    return LinkedPosts(known, found, len(rows) - len(found))
+    return LinkedPosts(known, found, len(rows) - len(usable), nil)
 
 
 def read_links(path: Path) -> list[dict[str, Any]]:
@@ -170,7 +174,8 @@ def _linked(
         raise DataError(f"{where}: post {post.post_id!r} of {posts} has no mention {row['mention']!r}; {advice}")
     place = find_place(mention, post.text)
     best = {key: row[key] for key in ("entity_id", "name", "score", "probability")}
-    if None in best.values():
+    others = row["runners_up"] or ()
+    if None in best.values() and not (row["nil"] and others):
         raise DataError(f"{where}: a link without entity, name, score or probability; link the posts again")
     return LinkedMention(
         row=number,
@@ -178,7 +183,7 @@ def _linked(
         mention=mention.text,
         place=place if isinstance(place, Place) else None,
         unplaced=place if isinstance(place, str) else "",
-        candidates=tuple(Candidate(**each) for each in (best, *(row["runners_up"] or ()))),
+        candidates=tuple(Candidate(**each) for each in (others if row["nil"] else (best, *others))),
         image=row["image"] or "none",
         entity_type=mention.entity_type,
     )

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-BINS = 10
+from gemel.evaluation.trust import BINS, calibration_error
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,12 @@ def probabilities(scores: Sequence[float]) -> npt.NDArray[np.float64]:
 
 
 def calibration(answers: pl.DataFrame) -> Calibration:
-    """The reliability of the best candidates. answers: rows of predictions, one a mention, at least one."""
-    confidence = np.array([probabilities(scores)[0] for scores in answers["scores"].to_list()])
-    right = (answers["place"] == 1).to_numpy()
+    """The reliability of the best candidates. answers: rows of judged answers, one a mention, at least one."""
+    confidence = answers["chance_right"].to_numpy()
+    right = (answers["outcome"] == "right").to_numpy()
     places = np.minimum((confidence * BINS).astype(int), BINS - 1)
     bins = tuple(_bin(place, confidence[places == place], right[places == place]) for place in range(BINS))
-    gaps = [
-        each.count * abs(each.accuracy - each.confidence)
-        for each in bins
-        if each.accuracy is not None and each.confidence is not None
-    ]
-    return Calibration(bins, len(right), float(sum(gaps) / len(right)))
+    return Calibration(bins, len(right), calibration_error(confidence, right.astype(np.float64)))
 
 
 def _bin(place: int, confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> Bin:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
+
 from gemel.core.artifacts import artifact_hash
 from gemel.evaluation.names import FULL
 from gemel.report.calibration import calibration
@@ -50,7 +52,7 @@ def run_page(run: Run) -> Page:
         slices=slices(metrics["test"]),
         charts=training_charts(run.folder / "mapper", run.summary),
         seeds=run.summary["seeds"],
-        calibrations={split: calibration(run.evaluation.answers(FULL, split)) for split in SPLITS},
+        calibrations={split: calibration(run.judged.filter(pl.col("split") == split)) for split in SPLITS},
         groups=groups[:MOST_GROUPS],
         more_groups=max(0, len(groups) - MOST_GROUPS),
         names=_names(run, groups[:MOST_GROUPS]),

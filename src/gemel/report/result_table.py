@@ -27,6 +27,18 @@ ROWS = {
     "image_gain_tail": "gain by the image, tail",
     "accuracy_real_image": "posts with an image",
     "accuracy_imputed_image": "posts without an image",
+    "accuracy_in_kb": "right, and not answered NIL",
+    "accuracy_of_all": "all mentions, those of no entity too",
+    "accuracy_of_all_never_nil": "the same, were NIL never answered",
+    "nil_f1": "NIL answers: F1",
+    "nil_precision": "NIL answers: precision",
+    "nil_recall": "NIL answers: recall",
+    "coverage_sure": "sure links, of all mentions",
+    "precision_sure": "sure links that are right",
+    "coverage_sure_unseen": "sure links, of entities never trained on",
+    "precision_sure_unseen": "sure links of these that are right",
+    "calibration_error": "calibration error of the probability",
+    "calibration_error_of_shares": "calibration error of the share within the beam",
 }
 PLOTS = {
     "ablations": ("accuracy", "accuracy_without_image", "accuracy_without_demonstrations", "accuracy_gold_caption",
@@ -49,7 +61,7 @@ def result_table(metrics: Metrics) -> Table:
     outside = "not graded" if graded_by == "id" else "graded as wrong"
     table.caption = (
         f"test: {counts['mentions']} mentions with an entity ({counts['imputed_image']} of them without a readable "
-        f"image), {counts['nil']} NIL not graded, {counts['out_of_kb']} outside the catalog {outside}; "
+        f"image), {counts['nil']} NIL graded apart, {counts['out_of_kb']} outside the catalog {outside}; "
         f"to fit the LLM {counts['shortened_prompts']} prompts shortened and {counts['windowed_texts']} texts cut; "
         f"trainable share of all parameters {metrics['mapper']['trainable_share']:.2%}"
     )

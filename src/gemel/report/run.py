@@ -20,7 +20,7 @@ from gemel.posts.tables import Tables
 from gemel.tasks.linking.demonstrations import read_chosen, read_corpus
 
 ARTIFACTS, PREDICTIONS, METRICS, PROTOCOL = "artifacts", "predictions.parquet", "metrics.json", "protocol.json"
-ENTITIES, SUMMARY = "entities.parquet", "summary.json"
+ENTITIES, SUMMARY, JUDGED = "entities.parquet", "summary.json", "judged.parquet"
 SPLITS = ("test", "dev")
 
 
@@ -81,6 +81,16 @@ class Run:
     def method(self) -> str:
         """How the linker chose its demonstrations."""
         return _method(self.facts["demonstrations"], self.evaluation)
+
+    @cached_property
+    def judged(self) -> pl.DataFrame:
+        """The answers of the best seed with their chances, those to NIL mentions too."""
+        path = self.evaluation.folder / JUDGED
+        try:
+            rows = pl.read_parquet(path)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise ArtifactError(f"{path}: unreadable ({error}); run `dvc repro evaluation`") from error
+        return rows.filter(pl.col("seed") == self.evaluation.best_seed)
 
     @cached_property
     def graded(self) -> Mapping[str, Graded]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import polars as pl
+from rich.progress import Progress
 
 from gemel.answerer import Answerer
 from gemel.core.artifacts import expect_fact, read_manifest
@@ -18,13 +21,16 @@ from gemel.core.settings import (
 )
 from gemel.entities.catalog import Catalog
 from gemel.entities.trie import read_trie
+from gemel.evaluation.grading import Graded
+from gemel.evaluation.predictions import prediction_table
+from gemel.evaluation.variants import Variant, predict, queries
 from gemel.features.store import FeatureStore
 from gemel.llm.backbone import FrozenLLM
 from gemel.llm.loading import load_llm
 from gemel.llm.tokens import tokenizer_fingerprint
 from gemel.mapper.mapper import WEIGHTS, load_mapper
 from gemel.stages import DEMONSTRATIONS, ENTITY_TRIE, IMAGE_FEATURES, MAPPER, POSTS
-from gemel.tasks.linking.demonstrations import DemonstrationBook, read_corpus
+from gemel.tasks.linking.demonstrations import DemonstrationBook, read_chosen, read_corpus
 
 
 def load_frozen_llm() -> FrozenLLM:
@@ -61,6 +67,28 @@ def make_answerers(llm: FrozenLLM, seeds: Sequence[int], num_beams: int) -> Mapp
         seed: Answerer(mapper=load_mapper(path, vision_dim=encoder["width"], llm_dim=llm.width), **shared)
         for seed, path in weights.items()
     }
+
+
+def link_variants(
+    runs: Sequence[Variant], answerers: Mapping[int, Answerer], mentions: Mapping[str, Graded]
+) -> Iterator[pl.DataFrame]:
+    """Predictions of every variant, split and seed, as prediction_table. mentions: of each split."""
+    at_once = load_section("runtime", RuntimeSettings).queries_at_once
+    vector_of = FeatureStore(IMAGE_FEATURES).vector_or_fallback("leave_out")
+    total = sum(rows.table.height * len(run.seeds) for run in runs for rows in mentions.values())
+    with Progress() as progress:
+        bar = progress.add_task("linking", total=total)
+        for run in runs:
+            chosen = None if run.method is None else read_chosen(DEMONSTRATIONS, run.method)
+            for split, rows in mentions.items():
+                asked = queries(rows, chosen, vector_of)
+                for seed in run.seeds:
+                    found = {}
+                    for place, answer in predict(answerers[seed], asked, run.sight, at_once):
+                        found[place] = answer
+                        progress.advance(bar)
+                    answers = [found[place] for place in range(len(asked))]
+                    yield prediction_table(rows, split, run.name, seed, answers)
 
 
 def _linker_settings(num_beams: int) -> LinkerSettings:

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 from rich.console import Console
-from rich.progress import Progress
 
 from gemel.answerer import Answerer
+from gemel.confidence.calibrator import Calibrator, read_calibrator
 from gemel.core.artifacts import new_artifact, read_manifest
 from gemel.core.config import load_section
-from gemel.core.settings import DemonstrationSettings, EvaluationSettings, RuntimeSettings
-from gemel.evaluation.grading import Graded, given_names, graded
-from gemel.evaluation.predictions import prediction_table
+from gemel.core.settings import DemonstrationSettings, EvaluationSettings
+from gemel.evaluation.grading import given_names, graded, without_entity
+from gemel.evaluation.judged import evidence_table, judged_table
+from gemel.evaluation.names import FULL
 from gemel.evaluation.protocol import PROTOCOL, protocol_card
 from gemel.evaluation.slices import slice_table
-from gemel.evaluation.summary import summarize
-from gemel.evaluation.variants import Variant, predict, queries, variants
+from gemel.evaluation.summary import summarize, trust_summary
+from gemel.evaluation.trust import risk_coverage
+from gemel.evaluation.variants import Variant, variants
 from gemel.features.store import FeatureStore
 from gemel.posts.tables import Tables
 from gemel.report.result_table import plot_rows, result_table
 from gemel.stages import (
+    CONFIDENCE,
     DEMONSTRATIONS,
     ENTITY_TRIE,
     EVALUATION,
@@ -35,12 +38,12 @@ from gemel.stages import (
     METRICS,
     POSTS,
 )
-from gemel.stages.answerers import load_frozen_llm, make_answerers
-from gemel.tasks.linking.demonstrations import read_chosen
+from gemel.stages.answerers import link_variants, load_frozen_llm, make_answerers
+from gemel.tasks.linking.demonstrations import read_corpus
 
-PREDICTIONS, SLICES = "predictions.parquet", "slices.parquet"
+PREDICTIONS, SLICES, JUDGED = "predictions.parquet", "slices.parquet", "judged.parquet"
 SPLITS = ("dev", "test")
-INPUTS = (POSTS, IMAGE_FEATURES, DEMONSTRATIONS, ENTITY_TRIE, MAPPER)
+INPUTS = (POSTS, IMAGE_FEATURES, DEMONSTRATIONS, ENTITY_TRIE, MAPPER, CONFIDENCE)
 
 
 def main() -> None:
@@ -56,45 +59,43 @@ def main() -> None:
     runs = variants(chosen_by.method, chosen_by.methods, seeds, captions)
     answerers = make_answerers(load_frozen_llm(), seeds, settings.num_beams)
     slices = {split: slice_table(rows, tables, settings.tail_at_most) for split, rows in mentions.items()}
+    calibrator = read_calibrator(CONFIDENCE)
     facts = asdict(settings) | {"seeds": seeds}
     with new_artifact(EVALUATION, "evaluation", facts) as draft:
-        predictions = pl.concat(_run_all(runs, answerers, mentions))
+        predictions = pl.concat(link_variants(runs, answerers, mentions))
         predictions.write_parquet(draft / PREDICTIONS)
+        judged = _judged(predictions, runs[:1], answerers, tables, names, calibrator)
+        judged.write_parquet(draft / JUDGED)
         _sliced(slices).write_parquet(draft / SLICES)
         metrics: dict[str, Any] = {
             split: summarize(predictions.filter(pl.col("split") == split), rows, slices[split], settings.tail_at_most)
+            | trust_summary(judged.filter(pl.col("split") == split), rows, calibrator)
             for split, rows in mentions.items()
         }
         metrics["graded_by"] = settings.graded_by
         metrics["mapper"] = {"trainable_share": summary["trainable_share"], "best_seed": summary["best_seed"]}
         _write_json(draft / METRICS.name, metrics)
         _write_json(draft / PROTOCOL, protocol_card(mentions, settings, chosen_by, artifacts, seeds))
-        for name, rows in plot_rows(metrics).items():
+        curves = {"risk_coverage": risk_coverage(judged.filter(pl.col("split") == "test"))}
+        for name, rows in (plot_rows(metrics) | curves).items():
             _write_json(draft / f"{name}.json", rows)
     Console().print(result_table(metrics))
 
 
-def _run_all(
-    runs: tuple[Variant, ...], answerers: Mapping[int, Answerer], mentions: Mapping[str, Graded]
-) -> Iterator[pl.DataFrame]:
-    """Predictions of every variant, split and seed."""
-    runtime = load_section("runtime", RuntimeSettings)
+def _judged(
+    predictions: pl.DataFrame,
+    runs: tuple[Variant, ...],
+    answerers: Mapping[int, Answerer],
+    tables: Tables,
+    names: Mapping[str, str] | None,
+    calibrator: Calibrator,
+) -> pl.DataFrame:
+    """The linker's answers with their chances, also to the mentions whose right answer is NIL. runs: the linker."""
+    others = {split: without_entity(tables.mentions, tables.posts, split, names) for split in SPLITS}
+    full = predictions.filter(pl.col("variant") == FULL)
+    linked = pl.concat([full, *link_variants(runs, answerers, others)])
     features = FeatureStore(IMAGE_FEATURES)
-    vector_of = features.vector_or_fallback("leave_out")
-    total = sum(rows.table.height * len(run.seeds) for run in runs for rows in mentions.values())
-    with Progress() as progress:
-        bar = progress.add_task("linking", total=total)
-        for run in runs:
-            chosen = None if run.method is None else read_chosen(DEMONSTRATIONS, run.method)
-            for split, rows in mentions.items():
-                asked = queries(rows, chosen, vector_of)
-                for seed in run.seeds:
-                    found = {}
-                    for place, answer in predict(answerers[seed], asked, run.sight, runtime.queries_at_once):
-                        found[place] = answer
-                        progress.advance(bar)
-                    answers = [found[place] for place in range(len(asked))]
-                    yield prediction_table(rows, split, run.name, seed, answers)
+    return judged_table(evidence_table(linked, tables, read_corpus(DEMONSTRATIONS), features), calibrator)
 
 
 def _sliced(slices: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

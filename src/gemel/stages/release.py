@@ -11,6 +11,7 @@ from gemel.bundle import (
     settings_facts,
     write_vectors,
 )
+from gemel.confidence.calibrator import CALIBRATOR
 from gemel.core.artifacts import artifact_hash, new_artifact, read_manifest
 from gemel.core.config import load_section
 from gemel.core.settings import (
@@ -26,6 +27,7 @@ from gemel.evaluation.protocol import read_card
 from gemel.features.store import FeatureStore
 from gemel.mapper.mapper import WEIGHTS
 from gemel.stages import (
+    CONFIDENCE,
     DEMONSTRATIONS,
     ENTITY_TRIE,
     EVALUATION,
@@ -38,7 +40,7 @@ from gemel.stages import (
 )
 from gemel.tasks.linking.demonstrations import CORPUS, read_corpus
 
-INPUTS = (POSTS, IMAGE_FEATURES, DEMONSTRATIONS, ENTITY_TRIE, MAPPER, EVALUATION)
+INPUTS = (POSTS, IMAGE_FEATURES, DEMONSTRATIONS, ENTITY_TRIE, MAPPER, CONFIDENCE, EVALUATION)
 
 
 def main() -> None:
@@ -65,6 +67,7 @@ def main() -> None:
     }
     with new_artifact(RELEASE, "release", facts) as draft:
         shutil.copyfile(MAPPER / f"seed-{best}" / WEIGHTS, draft / WEIGHTS)
+        shutil.copyfile(CONFIDENCE / CALIBRATOR, draft / CALIBRATOR)
         shutil.copyfile(POSTS / ENTITIES, draft / ENTITIES)
         (draft / TRIE).mkdir()
         write_trie(read_trie(ENTITY_TRIE), draft / TRIE)

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from gemel.core.errors import ArtifactError
+from gemel.core.schema import Demonstration
 from gemel.core.settings import ShownNames
 from gemel.llm.segments import Segment
 from gemel.retrieval.choice import Chooser, Corpus
@@ -98,6 +99,11 @@ class DemonstrationBook:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def shown(self, row: int) -> Demonstration:
+        """One demonstration in words."""
+        text, mention, name = self._rows[row]
+        return Demonstration(text, mention, name, self.images[row] is not None)
 
     def segment(self, row: int, prefix: Prefix) -> Segment:
         """One demonstration behind the given prefix."""
