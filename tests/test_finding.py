@@ -60,5 +60,5 @@ def test_unknown_finder_names_the_known_ones(how: str, tiny_release: Path) -> No
 
 
 def test_missing_release_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match="gone: no manifest.json"):
+    with pytest.raises(ArtifactError, match=r"gone: no manifest\.json"):
         make_finder("auto", tmp_path / "gone")

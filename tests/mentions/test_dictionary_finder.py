@@ -65,7 +65,7 @@ def test_name_needs_a_capital_letter_and_no_certain_case(text: str, mentions: li
     assert found(text, *NAMES, "iPhone") == mentions
 
 
-@pytest.mark.parametrize("text", ["O’Brien", "O'BRIEN", "Yahoo!", "F-15   Eagle", "F‑15 Eagle".replace("‑", "-")])
+@pytest.mark.parametrize("text", ["O’Brien", "O'BRIEN", "Yahoo!", "F-15   Eagle", "F-15\nEagle"])
 def test_apostrophes_and_spaces_may_differ(text: str) -> None:
     assert found(text) == [text]
 

@@ -16,6 +16,7 @@ from gemel.answerer import Answerer
 from gemel.core.artifacts import new_artifact, read_manifest
 from gemel.core.config import load_section
 from gemel.core.settings import DemonstrationSettings, EvaluationSettings, RuntimeSettings
+from gemel.evaluation.found_mentions import found_figures
 from gemel.evaluation.grading import Graded, given_names, graded
 from gemel.evaluation.predictions import prediction_table
 from gemel.evaluation.protocol import PROTOCOL, protocol_card
@@ -23,6 +24,7 @@ from gemel.evaluation.slices import slice_table
 from gemel.evaluation.summary import summarize
 from gemel.evaluation.variants import Variant, predict, queries, variants
 from gemel.features.store import FeatureStore
+from gemel.mentions.dictionary import DictionaryFinder
 from gemel.posts.tables import Tables
 from gemel.report.result_table import plot_rows, result_table
 from gemel.stages import (
@@ -36,7 +38,7 @@ from gemel.stages import (
     POSTS,
 )
 from gemel.stages.answerers import load_frozen_llm, make_answerers
-from gemel.tasks.linking.demonstrations import read_chosen
+from gemel.tasks.linking.demonstrations import read_chosen, read_corpus
 
 PREDICTIONS, SLICES = "predictions.parquet", "slices.parquet"
 SPLITS = ("dev", "test")
@@ -65,6 +67,9 @@ def main() -> None:
             split: summarize(predictions.filter(pl.col("split") == split), rows, slices[split], settings.tail_at_most)
             for split, rows in mentions.items()
         }
+        finder = DictionaryFinder.of(tables.entities, read_corpus(DEMONSTRATIONS))
+        for split in SPLITS:
+            metrics[split]["mentions_auto"] = found_figures(finder, tables, split, predictions)
         metrics["graded_by"] = settings.graded_by
         metrics["mapper"] = {"trainable_share": summary["trainable_share"], "best_seed": summary["best_seed"]}
         _write_json(draft / METRICS.name, metrics)
