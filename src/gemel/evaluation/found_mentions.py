@@ -25,18 +25,11 @@ def found_figures(finder: MentionFinder, tables: Tables, split: str, predictions
     """
     posts = tables.posts.filter(pl.col("split") == split)
     spans = {post_id: finder.find(text) for post_id, text in posts.select("post_id", "text").iter_rows()}
-    place_of = {post_id: place for place, post_id in enumerate(spans)}
     given = tables.mentions.filter(pl.col("split") == split)
-    hit = _matched(given, spans)
-    found = np.array([len(each) for each in spans.values()], dtype=np.float64)
-    gold = _per_post(np.ones((1, given.height)), given["post_id"].to_list(), place_of)
-    matched = _per_post(hit[None], given["post_id"].to_list(), place_of)
-    of_split = predictions.filter(pl.col("split") == split)
-    right, graded = _graded(of_split, dict(zip(given["mention_id"], hit, strict=True)), given, place_of)
+    found = _counts(spans)
+    right, graded = _graded(predictions.filter(pl.col("split") == split), given, spans)
     figures = {
-        "span_precision": ratio(matched, found),
-        "span_recall": ratio(matched, gold[0]),
-        "span_f1": ratio(2 * matched, found + gold[0]),
+        **span_figures(spans, given),
         "end_to_end_precision": ratio(right, found),
         "end_to_end_recall": ratio(right, graded),
         "end_to_end_f1": ratio(2 * right, found + graded),
@@ -45,21 +38,38 @@ def found_figures(finder: MentionFinder, tables: Tables, split: str, predictions
     return _as_dicts(figures) | {"counts": counts | {"posts_without_a_find": int((found == 0).sum())}}
 
 
+def span_figures(spans: Mapping[str, Sequence[Mention]], given: pl.DataFrame) -> dict[str, Figure | None]:
+    """Precision, recall and F1 of spans alone. spans: of every post, by its id. given: the mentions of these posts."""
+    found, posts = _counts(spans), given["post_id"].to_list()
+    matched = _per_post(_matched(given, spans)[None], posts, spans)
+    wanted = _per_post(np.ones((1, given.height)), posts, spans)[0]
+    return {
+        "span_precision": ratio(matched, found),
+        "span_recall": ratio(matched, wanted),
+        "span_f1": ratio(2 * matched, found + wanted),
+    }
+
+
+def _counts(spans: Mapping[str, Sequence[Mention]]) -> Hits:
+    return np.array([len(each) for each in spans.values()], dtype=np.float64)
+
+
 def _as_dicts(figures: Mapping[str, Figure | None]) -> dict[str, object]:
     return {name: figure.as_dict() if figure else None for name, figure in figures.items()}
 
 
 def _graded(
-    predictions: pl.DataFrame, hit: Mapping[str, float], given: pl.DataFrame, place_of: Mapping[str, int]
+    predictions: pl.DataFrame, given: pl.DataFrame, spans: Mapping[str, Sequence[Mention]]
 ) -> tuple[Hits, Hits]:
     """Of each post the graded mentions that were found and answered rightly, (seeds, posts), and all, (posts,)."""
     full = predictions.filter(pl.col("variant") == FULL)
     mention_ids = full.filter(pl.col("seed") == full["seed"].first())["mention_id"].to_list()
     post_of = dict(given.select("mention_id", "post_id").iter_rows())
+    hit_of = dict(zip(given["mention_id"], _matched(given, spans), strict=True))
     posts = [post_of[mention_id] for mention_id in mention_ids]
-    was_found = np.array([hit[mention_id] for mention_id in mention_ids])
-    right = _per_post(hits_of(predictions, FULL, 1) * was_found, posts, place_of)
-    return right, _per_post(np.ones((1, len(posts))), posts, place_of)[0]
+    was_found = np.array([hit_of[mention_id] for mention_id in mention_ids])
+    right = _per_post(hits_of(predictions, FULL, 1) * was_found, posts, spans)
+    return right, _per_post(np.ones((1, len(posts))), posts, spans)[0]
 
 
 def _matched(given: pl.DataFrame, spans: Mapping[str, Sequence[Mention]]) -> Hits:
@@ -75,7 +85,11 @@ def _matched(given: pl.DataFrame, spans: Mapping[str, Sequence[Mention]]) -> Hit
     return matched
 
 
-def _per_post(values: Hits, posts: Sequence[str], place_of: Mapping[str, int]) -> Hits:
-    """Sums over the mentions of each post, (rows, posts). values: (rows, mentions). posts: of each mention."""
+def _per_post(values: Hits, posts: Sequence[str], spans: Mapping[str, object]) -> Hits:
+    """Sums over the mentions of each post, (rows, posts), in the order of spans.
+
+    values: (rows, mentions). posts: of each mention.
+    """
+    place_of = {post_id: place for place, post_id in enumerate(spans)}
     places = np.array([place_of[post_id] for post_id in posts], dtype=np.int64)
     return np.stack([np.bincount(places, weights=row, minlength=len(place_of)) for row in values])

@@ -52,6 +52,11 @@ class DictionaryFinder:
         """Number of names, those that differ by case alone counted once."""
         return len(self._names)
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that the names take."""
+        return self._names.nbytes
+
     def find(self, text: str) -> tuple[Mention, ...]:
         """The mentions of a text, from left to right; it raises nothing."""
         words = words_of(text)
