@@ -103,6 +103,39 @@ def test_file_of_posts_becomes_json_lines(tiny_release: Path, posts: Path) -> No
     assert [row["mention"] for row in rows] == ["Jaguar", None, "Amazon", "Jaguar"]
 
 
+def test_mentions_of_one_text_are_found_and_each_is_shown(tiny_release: Path) -> None:
+    options = ("--mentions", "auto", "--release", tiny_release, "--device", "cpu")
+    shown = run("link", "--text", "A Jaguar on the Amazon", *options).stdout
+    assert shown.index("'Jaguar', image none") < shown.index("'Amazon', image none")
+    nothing = run("link", "--text", "nothing here", *options)
+    assert (nothing.exit_code, nothing.stdout) == (0, "")
+    assert "no mention was found in the text; nothing is linked" in nothing.stderr
+
+
+def test_mentions_of_a_file_are_found_where_a_post_states_none(tiny_release: Path, posts: Path) -> None:
+    posts.write_text(posts.read_text() + '\n{"id": "d", "text": "nothing here"}\n{"id": "e", "text": " "}')
+    options = ("--out", posts.with_name("links.parquet"), "--release", tiny_release, "--mentions", "auto")
+    result = run("link", posts, *options)
+    table = pl.read_parquet(posts.with_name("links.parquet"))
+    assert table.select("post_id", "mention", "start").rows() == [
+        ("a", "Jaguar", None),
+        ("b", "Jaguar", 4),
+        ("c", "Amazon", None),
+        ("c", "Jaguar", None),
+        ("d", None, None),
+        ("e", None, None),
+    ]
+    assert table["error"].is_null().to_list() == [True, True, True, True, True, False]
+    assert table["notes"].to_list()[4] == ["no mention was found in the text"]
+    words = "4 mentions linked, 1 lines refused (see the column error), 2 with an unreadable image, 2 with something"
+    assert words in " ".join(result.stdout.split())
+
+
+def test_choice_holds_for_mentions_that_are_found(tiny_release: Path) -> None:
+    options = ("--mentions", "auto", "--type", "planet", "--release", tiny_release)
+    assert run("link", "--text", "A Jaguar on the Amazon", *options).stdout.count(" Q308") == 2
+
+
 def test_what_went_wrong_is_counted(tiny_release: Path, posts: Path) -> None:
     result = run("link", posts, "--out", posts.with_name("links.jsonl"), "--release", tiny_release)
     words = "3 mentions linked, 1 lines refused (see the column error), 2 with an unreadable image, 1 with something"
@@ -119,6 +152,14 @@ def test_what_went_wrong_is_counted(tiny_release: Path, posts: Path) -> None:
         (["link", "x.jsonl", "--out", "x.csv"], "links are written as .parquet or .jsonl; found '.csv'"),
         (["link", "--text", "a b", "--mention", "b", "--out", "x.jsonl"], "--out is for a file of posts"),
         (["link", "--text", "a b", "--mention", "b", "--release", "gone"], "gone: no manifest.json, so it was never"),
+        (
+            ["link", "--text", "a b", "--mention", "b", "--mentions", "auto"],
+            "give --mention, or let --mentions find them",
+        ),
+        (["link", "--text", "a b", "--mentions", "ner"], "--mentions ner: no such finder; known are given, auto and"),
+        (["link", "--text", "", "--mentions", "auto"], "error: give --text and --mention, or a JSON-lines file of"),
+        (["link", "--mentions", "auto"], "error: give --text and --mention, or a JSON-lines file of posts; --mentions"),
+        (["link", "--text", "a", "--mentions", "spacy:gone"], "spaCy pipeline 'gone': can't be loaded"),
         (["report", "gone.json"], "error: gone.json: no such file; run `dvc repro` first"),
         (["report", "table9"], "error: table9: no such file; tables are table2, table3"),
         (["report", "table9", "-S", "seed=1"], "error: -S and --json belong to a table (table2, table3"),

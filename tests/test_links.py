@@ -76,6 +76,16 @@ def test_fewer_candidates_are_the_first_of_all(linker: Linker) -> None:
     assert (two["entity_id"], two["score"]) == (every["entity_id"], pytest.approx(every["score"], abs=1e-5))
 
 
+def test_post_without_a_mention_has_a_row_that_notes_it(linker: Linker) -> None:
+    rows = dict(link_rows(linker, [post("a"), post("b", "Jaguar"), post("c")]))
+    assert [row["mention"] for place in range(3) for row in rows[place]] == [None, "Jaguar", None]
+    (nothing,) = rows[0]
+    assert {key: value for key, value in nothing.items() if value is not None} == {
+        "post_id": "a",
+        "notes": ["no mention was found in the text"],
+    }
+
+
 def test_refused_request_has_its_reason_and_nothing_else(linker: Linker) -> None:
     ((_, (row,)),) = link_rows(linker, [REFUSED])
     assert row["error"] == REFUSED.reason

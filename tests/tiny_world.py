@@ -152,6 +152,7 @@ def write_params(root: Path, backbone: BackboneSettings) -> Path:
         "posts": {},
         "backbone": asdict(backbone),
         "demonstrations": asdict(settings.demonstrations) | {"compare": ["random"]},
+        "entity_trie": {},
         "prompt": {},
         "mapper": {"seeds": [0, 1], "prefix_tokens": PREFIX_TOKENS, "missing_image": "leave_out", "course": course}
         | {"checkpoint": None, "tracked": "src/gemel/mapper/mapper.py"},

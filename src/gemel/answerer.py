@@ -87,6 +87,7 @@ class Answerer:
         self._llm, self._mapper, self._catalog = llm, mapper.to(llm.model.device), catalog
         self._book, self._vectors, self._settings = book, vectors, settings
         self.choices = Choices(catalog, trie)
+        self._several_names = trie.owners is not None
         self._search = BeamSearch(
             llm.model,
             trie,
@@ -112,11 +113,13 @@ class Answerer:
         Raises: RequestError if the question for a mention doesn't fit the LLM, even without any text.
         """
         asked = self.ask(queries, sight)
+        # The first few names may all be of one entity, so that a search for a few of these has to be a whole one.
+        names = None if self._several_names and (results or 1) > 0 else results
         found = self._search.find(
-            [each.prompt for each in asked], among=[query.among for query in queries], results=results
+            [each.prompt for each in asked], among=[query.among for query in queries], results=names
         )
         return [
-            Answer(self._candidates(hypotheses), each.left_out, each.kept_characters)
+            Answer(self._candidates(_entities(hypotheses, results)), each.left_out, each.kept_characters)
             for hypotheses, each in zip(found, asked, strict=True)
         ]
 
@@ -183,3 +186,13 @@ class Answerer:
             Candidate(entity.entity_id, entity.name, score, share)
             for entity, score, share in zip(entities, hypotheses.scores, shares, strict=True)
         )
+
+
+def _entities(found: Hypotheses, results: int | None) -> Hypotheses:
+    """Each entity with the score of the best of its names. results: how many are wanted; None: all."""
+    # Names come best first, so the first of an entity is its best.
+    best: dict[int, float] = {}
+    for index, score in zip(found.name_indices, found.scores, strict=True):
+        best.setdefault(index, score)
+    some = list(best.items())[:results]
+    return Hypotheses(tuple(index for index, _ in some), tuple(score for _, score in some))

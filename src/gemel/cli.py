@@ -50,6 +50,7 @@ def link(
     to: Annotated[Path | None, typer.Option("--out", help="write links.parquet or links.jsonl")] = None,
     candidate: Annotated[list[str] | None, typer.Option(help="id to choose among; may be repeated")] = None,
     entity_type: Annotated[str, typer.Option("--type", help="choose among entities of this type")] = "",
+    mentions: Annotated[str, typer.Option(help="given; or found in the text: auto, spacy:MODEL")] = "given",
     top: Annotated[int | None, typer.Option(min=1, help="candidates wanted of each mention; fewer are faster")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="of one post: say why it was linked so")] = False,
     release: Annotated[Path, typer.Option(help="the release bundle")] = RELEASE,
@@ -57,15 +58,17 @@ def link(
 ) -> None:
     """Link one post, or a file of posts.
 
-    --candidate and --type hold for each mention of a file that states neither itself.
+    --candidate and --type hold for each mention of a file that states neither itself. --mentions auto finds the names
+    of the catalog in posts that state no mentions; spacy:MODEL finds what a spaCy pipeline calls an entity.
     """
     from gemel.core.settings import RuntimeSettings
+    from gemel.finding import make_finder, with_mentions, with_mentions_or_refused
     from gemel.links import check_format
     from gemel.posts.requests import read_requests
     from gemel.predictor import Linker
 
     choice = {"candidates": tuple(candidate or ()), "entity_type": entity_type}
-    one = _single_post(posts, text, mention, image)
+    one = _single_post(posts, text, mention, image, found=mentions != "given")
     if one is None and to is None:
         raise RequestError("a file of posts needs --out links.parquet or --out links.jsonl")
     if one is not None and to is not None:
@@ -74,21 +77,20 @@ def link(
         raise RequestError("--explain is for one post; give --text and --mention, without --out")
     if to is not None:
         check_format(to)
+    finder = make_finder(mentions, release)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         linker = Linker.load(release, device=RuntimeSettings(device).torch_device)
     for notice in caught:
         if notice.category is UserWarning:
             err.print(f"[yellow]{escape(str(notice.message))}[/]")
-    if one is not None and explain:
-        for explanation in linker.explain(_restricted(one, choice), top):
-            _show(explanation.link)
-            _show_why(explanation)
-    elif one is not None:
-        (found,) = linker.link([_restricted(one, choice)], top)
-        _show(found)
+    if one is not None:
+        one = one if finder is None else with_mentions(one, finder)
+        _link_one(linker, _restricted(one, choice), top, explain=explain)
     elif posts is not None and to is not None:
-        requests = [_restricted(each, choice) if isinstance(each, Post) else each for each in read_requests(posts)]
+        lines = read_requests(posts, unmentioned=finder is not None)
+        whole = lines if finder is None else (with_mentions_or_refused(each, finder) for each in lines)
+        requests = [_restricted(each, choice) if isinstance(each, Post) else each for each in whole]
         _link_file(linker, requests, to, top)
 
 
@@ -101,14 +103,36 @@ def main() -> None:
         sys.exit(1)
 
 
-def _single_post(posts: Path | None, text: str | None, mention: str | None, image: Path | None) -> Post | None:
+def _single_post(
+    posts: Path | None, text: str | None, mention: str | None, image: Path | None, *, found: bool
+) -> Post | None:
+    """The post of the options; None where there is a file. found: whether mentions are found in the text."""
     if posts is not None:
         if text or mention or image:
             raise RequestError("give either a file of posts, or --text and --mention, not both")
         return None
-    if not text or not mention:
-        raise RequestError("give --text and --mention, or a JSON-lines file of posts")
-    return Post(text, (Mention(mention),), image)
+    if mention and found:
+        raise RequestError("give --mention, or let --mentions find them, not both")
+    if not text or not (mention or found):
+        raise RequestError(
+            "give --text and --mention, or a JSON-lines file of posts; --mentions auto finds the mentions"
+        )
+    return Post(text, (Mention(mention),) if mention else (), image)
+
+
+def _link_one(linker: Linker, post: Post, top: int | None, *, explain: bool) -> None:
+    from gemel.links import NO_MENTION
+
+    if not post.mentions:
+        err.print(f"[yellow]{NO_MENTION}; nothing is linked[/]")
+        return
+    if not explain:
+        for found in linker.link([post], top):
+            _show(found)
+        return
+    for explanation in linker.explain(post, top):
+        _show(explanation.link)
+        _show_why(explanation)
 
 
 def _show(found: Link) -> None:
@@ -168,10 +192,13 @@ def _link_file(linker: Linker, requests: Sequence[Post | RefusedLine], to: Path,
     rows = [row for place in range(len(requests)) for row in rows_of[place]]
     write_links(rows, to)
     failed = sum(row["error"] is not None for row in rows)
+    linked = sum(row["entity_id"] is not None for row in rows)
+    nil = sum(bool(row["nil"]) for row in rows)
     unread = sum(str(row["image"]).startswith("unreadable") for row in rows)
     noted = sum(bool(row["notes"]) for row in rows)
     out.print(
-        f"{escape(str(to))}: {len(rows) - failed} mentions linked, {failed} lines refused (see the column error), "
+        f"{escape(str(to))}: {linked} mentions linked, {nil} not in the catalog (NIL), "
+        f"{failed} lines refused (see the column error), "
         f"{unread} with an unreadable image, {noted} with something to note (see the column notes)",
         highlight=False,
     )

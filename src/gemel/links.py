@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import polars as pl
 
@@ -34,6 +34,7 @@ SCHEMA: dict[str, Any] = {
     "error": pl.String,
 }
 FORMATS = (".parquet", ".jsonl")
+NO_MENTION = "no mention was found in the text"
 
 
 def link_rows(
@@ -42,14 +43,18 @@ def link_rows(
     """Link requests, some at a time: the place of each among the requests, and its rows, one a mention.
 
     Posts with equal mentions are linked together, as they share their demonstrations. A line that was refused before,
-    or a post that can't be linked, has one row with the reason. results: candidates of each mention; None: all.
+    or a post that can't be linked, has one row with the reason; one that has no mention, a row that notes it. results:
+    candidates of each mention; None: all.
     """
     order = sorted(range(len(requests)), key=lambda place: _mentions(requests[place]))
     for start in range(0, len(order), at_once):
         places = order[start : start + at_once]
         some = [requests[place] for place in places]
-        linked = _link_or_refuse(linker, [post for post in some if isinstance(post, Post)], results)
+        linked = _link_or_refuse(linker, [post for post in some if _has_mentions(post)], results)
         for place, request in zip(places, some, strict=True):
+            if isinstance(request, Post) and not request.mentions:
+                yield place, [unmentioned_row(request)]
+                continue
             found = request if isinstance(request, RefusedLine) else next(linked)
             if isinstance(found, RefusedLine):
                 yield place, [dict.fromkeys(SCHEMA) | {"post_id": found.post_id, "error": found.reason}]
@@ -75,6 +80,15 @@ def link_row(link: Link) -> dict[str, Any]:
         "notes": list(link.notes),
         "error": None,
     }
+
+
+def unmentioned_row(post: Post) -> dict[str, Any]:
+    """The row of a post in which no mention was found."""
+    return dict.fromkeys(SCHEMA) | {"post_id": post.post_id, "notes": [NO_MENTION]}
+
+
+def _has_mentions(request: Post | RefusedLine) -> TypeGuard[Post]:
+    return isinstance(request, Post) and bool(request.mentions)
 
 
 def _mentions(request: Post | RefusedLine) -> list[str]:

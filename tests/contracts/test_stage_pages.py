@@ -24,6 +24,7 @@ from gemel.core.settings import (
     PromptSettings,
     RuntimeSettings,
     TrainingRuntime,
+    TrieSettings,
 )
 from gemel.evaluation.grading import Graded
 from gemel.evaluation.judged import EVIDENCE_SCHEMA
@@ -40,6 +41,7 @@ SECTIONS: dict[str, tuple[str, Any]] = {
     "images": ("stages/posts.md", ImagesSettings),
     "posts": ("stages/posts.md", Limits),
     "demonstrations": ("stages/demonstrations.md", DemonstrationSettings),
+    "entity_trie": ("stages/entity_trie.md", TrieSettings),
     "mapper": ("stages/mapper.md", MapperSettings),
     "prompt": ("stages/mapper.md", PromptSettings),
     "evaluation": ("stages/evaluation.md", EvaluationSettings),

@@ -8,8 +8,9 @@ import pytest
 from linked_posts import CAR, CAT, OWN, LinkedFiles, write_linked
 
 from gemel.core.errors import DataError, RequestError
-from gemel.core.schema import Mention
+from gemel.core.schema import Link, Mention, Post
 from gemel.interchange.rows import AMBIGUOUS, NOT_IN_TEXT, OTHER_SPAN, REPEATED, Place, find_place, placed, read_linked
+from gemel.links import SCHEMA, link_row, unmentioned_row, write_links
 
 
 @pytest.mark.parametrize("ending", [".parquet", ".jsonl"])
@@ -24,6 +25,20 @@ def test_link_comes_with_its_post_and_candidates(tmp_path: Path, ending: str) ->
 def test_refused_rows_are_counted_and_no_posts(tmp_path: Path) -> None:
     linked = write_linked(tmp_path).read()
     assert (len(linked.mentions), len(linked.posts), linked.refused) == (6, 6, 1)
+
+
+def test_mentions_that_were_found_are_those_of_the_links(tmp_path: Path) -> None:
+    lines = [{"id": name, "text": "The Jaguar slept"} for name in ("found", "nothing", "refused")]
+    (tmp_path / "posts.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    rows = [
+        link_row(Link("found", Mention("Jaguar", 4, 10), (CAR,))),
+        unmentioned_row(Post("x", (), post_id="nothing")),
+    ]
+    write_links([*rows, dict.fromkeys(SCHEMA) | {"post_id": "refused", "error": "x"}], tmp_path / "links.parquet")
+    linked = read_linked(tmp_path / "links.parquet", tmp_path / "posts.jsonl")
+    assert [(each.mention, each.place) for each in linked.mentions] == [("Jaguar", Place(4, 10))]
+    assert [post.post_id for post in linked.posts] == ["found", "nothing"]
+    assert linked.refused == 2
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,16 @@ def test_posts_of_a_data_set_can_be_read(tiny_dataset: Path) -> None:
     assert all(isinstance(post, Post) for post in posts)
 
 
+@pytest.mark.parametrize("stated", [{}, {"mentions": None}, {"mentions": []}])
+def test_post_may_state_no_mentions_where_they_are_found(stated: dict[str, Any], tmp_path: Path) -> None:
+    row = {"id": "p1", "text": "The Jaguar slept"} | stated
+    assert parse_request(row, "p1", tmp_path, unmentioned=True).mentions == ()
+    with pytest.raises(RequestError, match="mentions: expected a list of strings to link, found"):
+        parse_request(row, "p1", tmp_path)
+    with pytest.raises(RequestError, match="mentions: expected a list of strings to link, found 'Jaguar'"):
+        parse_request(row | {"mentions": "Jaguar"}, "p1", tmp_path, unmentioned=True)
+
+
 def test_order_is_kept_and_empty_lines_are_skipped(tmp_path: Path) -> None:
     path = write(tmp_path, ROW, "", "nonsense", ROW | {"id": "p2"})
     assert [request.post_id for request in read_requests(path)] == ["p1", "line 3", "p2"]

@@ -57,6 +57,12 @@ def test_figure_of_one_split_leaves_the_other_empty() -> None:
     assert line(words(make_metrics(accuracy_tail=figure(0.5))), "tail entities")[-1] == ""
 
 
+def test_figure_of_a_group_has_its_row() -> None:
+    text = words(make_metrics(mentions_auto={"end_to_end_f1": figure(0.6), "span_f1": figure(0.9)}))
+    row = line(text, "mentions found in the text and linked, F1 (over posts)")
+    assert row[1:] == ["60.0", "50.0 – 70.0", "50", ""]
+
+
 def test_caption_says_what_was_not_graded() -> None:
     text = " ".join(words(make_metrics()).split())
     assert "50 mentions with an entity (4 of them without a readable image)" in text

@@ -90,6 +90,13 @@ class DemonstrationSettings:
 
 
 @dataclass(frozen=True)
+class TrieSettings:
+    """aliases: whether the labels and aliases that lead to one entity alone are in the trie behind the names."""
+
+    aliases: bool = False
+
+
+@dataclass(frozen=True)
 class PromptSettings:
     """How a prompt becomes token ids.
 

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,6 +160,12 @@ class Catalog:
         if index is None:
             raise DataError(f"no entity {entity_id!r} in the catalog of {len(self)} entities")
         return index
+
+    def other_names(self) -> Iterator[tuple[int, str]]:
+        """The label and the aliases of every entity, each with the entity's index, in catalog order."""
+        for index, (label, aliases) in enumerate(self._table.select("label", "aliases").iter_rows()):
+            for text in (label or "", *(aliases or ())):
+                yield index, text
 
     def of_type(self, entity_type: str) -> npt.NDArray[np.int64]:
         """The indices of the names of all entities of a type, (names,).

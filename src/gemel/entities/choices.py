@@ -18,12 +18,12 @@ class Choices:
     """Makes subsets of the trie from ids and types, each once."""
 
     def __init__(self, catalog: Catalog, trie: PackedTrie) -> None:
-        """catalog: its order is that of the trie's names."""
+        """catalog: its order is that of the trie's entities."""
         self._catalog, self._trie = catalog, trie
         self.among = lru_cache(maxsize=_KEPT)(self._among)
 
     def _among(self, entity_ids: tuple[str, ...] = (), entity_type: str = "") -> TrieSubset | None:
-        """The names of some entities; None: all names.
+        """The names of some entities, with their aliases if the trie has these; None: all names.
 
         entity_ids: empty for any. entity_type: "" for any.
         Raises: RequestError if the catalog lacks one of the entities or the type, or none is of the type.

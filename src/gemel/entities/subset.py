@@ -66,17 +66,18 @@ class TrieSubset:
 
 
 def subset_of(trie: PackedTrie, names: IntArray) -> TrieSubset:
-    """Restrict a trie to some of its names, at a cost that grows with their number and not with the trie's.
+    """Restrict a trie to the names of some entities, at a cost that grows with their number and not with the trie's.
 
     The first subset of a trie costs more: the trie then works out at which node each name ends.
-    names: their indices, in any order.
+    names: indices of the entities, in any order.
     Raises: DataError if there are none, or an index is none of the trie's.
     """
     if not len(names):
         raise DataError("no entity to choose among: the candidates or the type leave none")
-    if names.min() < 0 or names.max() >= trie.name_count:
-        raise DataError(f"candidates: expected indices 0 … {trie.name_count - 1}, found {names.min()} … {names.max()}")
-    ends = _without_repeats(np.sort(trie.ends[names]))
+    if names.min() < 0 or names.max() >= trie.entity_count:
+        most = trie.entity_count - 1
+        raise DataError(f"candidates: expected indices 0 … {most}, found {names.min()} … {names.max()}")
+    ends = _without_repeats(np.sort(trie.ends_of(names)))
     above = _levels_above(trie, ends)
     nodes = _without_repeats(np.sort(np.concatenate(above)))
     heights = np.empty(len(nodes), dtype=trie.heights.dtype)

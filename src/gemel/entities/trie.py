@@ -33,6 +33,8 @@ ARRAYS = {
     "names": ("int32",),
     "heights": ("uint8", "int16"),
 }
+# There where an entity has several names.
+OWNERS = "owners.npy"
 FACTS = "trie.json"
 WORD = 64
 _ADVICE = "run `dvc repro entity_trie`"
@@ -65,6 +67,8 @@ class PackedTrie:
     end_bits: bit n % 64 of word n // 64 is set if a name ends at node n, (ceil(nodes / 64),), uint64.
     ends_before: ends in all words before each word, likewise, int32.
     names: index of each name, in the order of the nodes at which they end, (names,), int32.
+    owners: index of the entity of each name, where entities have several, (names,), int32; the first names are those of
+        the entities in their order. None where name i is that of entity i.
     heights: tokens of the longest continuation below each node, the end-of-sequence token counted as one more,
         (nodes,), uint8 or int16.
     block: nodes that share a base, a power of two. largest_token: the largest token id that any name holds.
@@ -79,6 +83,7 @@ class PackedTrie:
     heights: IntArray
     block: int
     largest_token: int
+    owners: IntArray | None = None
 
     def __len__(self) -> int:
         """Number of nodes, the root included."""
@@ -100,8 +105,13 @@ class PackedTrie:
         place = first + int(np.searchsorted(self.tokens[first:last], token))
         return place if place < last and self.tokens[place] == token else NONE
 
+    @cached_property
+    def entity_count(self) -> int:
+        """Number of entities that the names lead to."""
+        return self.name_count if self.owners is None else int(self.owners.max()) + 1
+
     def index_of(self, tokens: Sequence[int]) -> int:
-        """Return the index of the name with these token ids, or -1 if the trie has no such name."""
+        """Return the entity whose name has these token ids, or -1 if the trie has no such name."""
         state = ROOT
         for token in tokens:
             if state != NONE:
@@ -126,14 +136,32 @@ class PackedTrie:
         ends[self.names] = nodes
         return ends
 
+    def ends_of(self, entities: IntArray) -> IntArray:
+        """The nodes at which some names of these entities end, (names,), int32; each entity has one at least."""
+        if self.owners is None:
+            return np.asarray(self.ends[entities])
+        order, first = self._names_by_owner
+        counts = first[entities + 1] - first[entities]
+        # One range of `order` behind the other.
+        places = np.arange(counts.sum()) + np.repeat(first[entities] - (np.cumsum(counts) - counts), counts)
+        return np.asarray(self.ends[order[places]])
+
+    @cached_property
+    def _names_by_owner(self) -> tuple[IntArray, IntArray]:
+        """The names in the order of their entities, (names,), and where each entity's start, (entities + 1,)."""
+        assert self.owners is not None
+        counts = np.bincount(self.owners, minlength=self.entity_count)
+        return np.argsort(self.owners, kind="stable"), np.concatenate(([0], np.cumsum(counts)))
+
     def names_at(self, states: IntArray) -> IntArray:
-        """Return the index of the name that ends at each node, or -1; states: node ids or -1, any shape."""
+        """Return the entity whose name ends at each node, or -1; states: node ids or -1, any shape."""
         nodes, live = _nodes(states)
         ends = self._ends_at(nodes) & live
         words, places = _places(nodes[ends])
         earlier = self.end_bits[words] & ((np.uint64(1) << places) - np.uint64(1))
         found = np.full(nodes.shape, NONE, dtype=np.int32)
-        found[ends] = self.names[self.ends_before[words] + np.bitwise_count(earlier)]
+        names = self.names[self.ends_before[words] + np.bitwise_count(earlier)]
+        found[ends] = names if self.owners is None else self.owners[names]
         return found
 
     def heights_at(self, states: IntArray) -> IntArray:
@@ -179,9 +207,11 @@ def _places(nodes: IntArray) -> tuple[IntArray, npt.NDArray[np.uint64]]:
 
 
 def write_trie(trie: PackedTrie, folder: Path) -> None:
-    """Write one .npy file per array, and trie.json, into an existing folder."""
+    """Write one .npy file per array, and trie.json, into an existing folder; owners.npy if the names have owners."""
     for name in ARRAYS:
         np.save(folder / f"{name}.npy", getattr(trie, name), allow_pickle=False)
+    if trie.owners is not None:
+        np.save(folder / OWNERS, trie.owners, allow_pickle=False)
     facts = {"format": FORMAT, "names": trie.name_count, "block": trie.block, "largest_token": trie.largest_token}
     (folder / FACTS).write_text(json.dumps(facts) + "\n", encoding="utf-8")
 
@@ -196,7 +226,10 @@ def read_trie(folder: Path) -> PackedTrie:
     sizes = {name: len(array) for name, array in arrays.items()}
     if len(arrays["tokens"]) < 2 or sizes != _sizes(len(arrays["tokens"]), facts["names"], facts["block"]):
         raise ArtifactError(f"{folder}: arrays of {sizes} entries are no trie of {facts}; {_ADVICE}")
-    trie = PackedTrie(**arrays, block=facts["block"], largest_token=facts["largest_token"])
+    owners = _open(folder / OWNERS, ("int32",)) if (folder / OWNERS).exists() else None
+    if owners is not None and (len(owners) != facts["names"] or owners.min() < 0):
+        raise ArtifactError(f"{folder / OWNERS}: {len(owners)} owners of {facts['names']} names; {_ADVICE}")
+    trie = PackedTrie(**arrays, block=facts["block"], largest_token=facts["largest_token"], owners=owners)
     linked = int(trie.child_bases[-1]) + int(trie.child_offsets[-1])
     ends = int(trie.ends_before[-1]) + int(np.bitwise_count(trie.end_bits[-1]))
     if linked != len(trie) or ends != trie.name_count or trie.depth < 2:

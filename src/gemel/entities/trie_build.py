@@ -52,9 +52,10 @@ class NameTokens:
         return [ids.tolist() for ids in np.split(self.token_ids, np.cumsum(self.lengths)[:-1])]
 
 
-def build_trie(names: NameTokens | Sequence[Sequence[int]]) -> PackedTrie:
+def build_trie(names: NameTokens | Sequence[Sequence[int]], owners: IntArray | None = None) -> PackedTrie:
     """Pack names into a trie; its `names` points into their sequence.
 
+    owners: see PackedTrie.
     Raises: DataError if there are no names, or a name has no tokens, too many, an impossible one, or another's tokens.
     """
     given = names if isinstance(names, NameTokens) else NameTokens.of(names)
@@ -80,6 +81,7 @@ def build_trie(names: NameTokens | Sequence[Sequence[int]]) -> PackedTrie:
         heights=heights,
         block=block,
         largest_token=int(given.token_ids.max()),
+        owners=owners,
     )
 
 

@@ -40,6 +40,7 @@ def protocol_card(
         "names": trie["names"],
         "names SHA-256": trie["names_sha256"],
         "candidates": "all names of the catalog, held to them by the trie",
+        **({"aliases in the trie": trie["aliases"]} if "aliases" in trie else {}),
         "NIL policy": nil,
         "graded by": settings.graded_by,
     }

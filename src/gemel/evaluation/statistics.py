@@ -121,6 +121,20 @@ def difference(hits: Hits, baseline: Hits, where: Mask | None = None) -> Figure 
     return _figure(float(gains.mean()), low, high, hits - baseline.mean(axis=0))
 
 
+def ratio(parts: Hits, wholes: Hits) -> Figure | None:
+    """Sum over posts by sum over posts, with its 95 % bootstrap interval over posts, which n counts.
+
+    parts: (seeds, posts). wholes: (posts,). None if these are all 0.
+    """
+    if not wholes.sum():
+        return None
+    rows = np.stack([parts.mean(axis=0), wholes])
+    low, high = _interval(rows, lambda means: means[0] / np.maximum(means[1], 1e-9))
+    means = parts.sum(axis=1) / wholes.sum()
+    spread = float(means.std(ddof=1)) if len(means) > 1 else 0.0
+    return Figure(float(means.mean()), low, high, parts.shape[1], len(means), spread)
+
+
 def contrast(first: Hits, second: Hits) -> Figure:
     """Difference of two means over different mentions: first less second. first, second: (mentions,), not empty."""
     rng = np.random.default_rng(0)

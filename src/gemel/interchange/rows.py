@@ -57,8 +57,8 @@ class LinkedMention:
 class LinkedPosts:
     """The posts of a file of requests, in its order, and the links of their mentions, in the order of the links.
 
-    refused: rows that say why a line or a post was not linked. nil: mentions whose entity the catalog lacks, by the
-    linker; their candidates are what it would have answered.
+    refused: rows that say why a line or a post was not linked, or that no mention was found in it. nil: mentions whose
+    entity the catalog lacks, by the linker; their candidates are what it would have answered.
     """
 
     posts: tuple[Post, ...]
@@ -83,12 +83,14 @@ def read_linked(links: Path, posts: Path) -> LinkedPosts:
     """
     rows = read_links(links)
     by_id = _by_id(posts)
-    usable = [(number, row) for number, row in enumerate(rows) if row["error"] is None]
+    usable = [(number, row) for number, row in enumerate(rows) if row["error"] is None and row["mention"] is not None]
     found = tuple(_linked(number, row, by_id, links, posts) for number, row in usable if not row["nil"])
     nil = tuple(_linked(number, row, by_id, links, posts) for number, row in usable if row["nil"])
     if not found:
         raise DataError(f"{links}: {len(rows)} rows and no link among them; see their columns error and nil")
-    known = tuple(post for post in by_id.values() if isinstance(post, Post))
+    # A post that states no mentions was linked if they were found in its text, and refused if not.
+    read = {row["post_id"] for row in rows if row["error"] is None}
+    known = tuple(post for post in by_id.values() if isinstance(post, Post) and (post.mentions or post.post_id in read))
     return LinkedPosts(known, found, len(rows) - len(usable), nil)
 
 
@@ -149,7 +151,7 @@ def first_line(error: Exception) -> str:
 
 def _by_id(path: Path) -> dict[str, Post | RefusedLine]:
     by_id: dict[str, Post | RefusedLine] = {}
-    for request in read_requests(path):
+    for request in read_requests(path, unmentioned=True):
         if request.post_id in by_id:
             raise DataError(
                 f"{path}: two posts have the id {request.post_id!r}, so links can't be told apart; give each its own "
@@ -169,7 +171,9 @@ def _linked(
     if not isinstance(post, Post):
         raise DataError(f"{where}: {posts} has no post {row['post_id']!r}; {advice}")
     wanted = (row["mention"], row["start"], row["end"])
-    mention = next((each for each in post.mentions if (each.text, each.start, each.end) == wanted), None)
+    # Of a post that states none, the mentions are those that were found.
+    stated = post.mentions or (Mention(*wanted),)
+    mention = next((each for each in stated if (each.text, each.start, each.end) == wanted), None)
     if mention is None:
         raise DataError(f"{where}: post {post.post_id!r} of {posts} has no mention {row['mention']!r}; {advice}")
     place = find_place(mention, post.text)

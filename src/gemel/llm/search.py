@@ -40,8 +40,9 @@ _MASKED_ATTENTION = ("sdpa", "eager")
 class Hypotheses:
     """The names found for one mention, best first.
 
-    name_indices: as in the names that the trie was built from, all different. scores: mean log-probability per
-    generated token, end-of-sequence included, natural logarithm of the softmax over the whole vocabulary.
+    name_indices: entities as the trie numbers them, all different unless the trie has owners, that is, several names of
+    an entity. scores: mean log-probability per generated token, end-of-sequence included, natural logarithm of the
+    softmax over the whole vocabulary.
     """
 
     name_indices: tuple[int, ...]

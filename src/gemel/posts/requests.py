@@ -2,7 +2,8 @@
 
 One object a line: {"text": …, "mentions": ["Jaguar", {"mention": "Amazon", "start": 4, "end": 10}], "image": "a.jpg",
 "id": …}; image and id are optional, an image's path starts from the file's folder. A mention may state what it is to be
-chosen among: "candidates": ["Q30055", …], "type": "company". posts.jsonl of a data set has this form too.
+chosen among: "candidates": ["Q30055", …], "type": "company". posts.jsonl of a data set has this form too. A post may
+state no mentions where they are found in its text.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ class RefusedLine:
     reason: str
 
 
-def read_requests(path: Path) -> Iterator[Post | RefusedLine]:
+def read_requests(path: Path, *, unmentioned: bool = False) -> Iterator[Post | RefusedLine]:
     """Read the posts of a file, in order, a line at a time. A line that can't be used comes back with the reason.
 
+    unmentioned: whether a post may state no mentions.
     Raises: DataError if the file can't be read or is UTF-16 text.
     """
     for line in all_lines(path, wanted="give a JSON-lines file of posts, or --text and --mention"):
@@ -45,15 +47,15 @@ def read_requests(path: Path) -> Iterator[Post | RefusedLine]:
                 raise ValueError(line.broken)
             row = _parsed(text)
             name = str(row["id"]) if isinstance(row, dict) and row.get("id") is not None else name
-            post = parse_request(row, name, path.parent)
+            post = parse_request(row, name, path.parent, unmentioned=unmentioned)
         except (ValueError, RequestError) as error:
             yield RefusedLine(name, f"{path} line {line.number}: {error}")
         else:
             yield post
 
 
-def parse_request(row: object, post_id: str, folder: Path) -> Post:
-    """Turn one object into a post. folder: where its image's path starts.
+def parse_request(row: object, post_id: str, folder: Path, *, unmentioned: bool = False) -> Post:
+    """Turn one object into a post. folder: where its image's path starts. unmentioned: as read_requests.
 
     Raises: RequestError if a key is missing or of the wrong type, or there is nothing to link.
     """
@@ -62,7 +64,9 @@ def parse_request(row: object, post_id: str, folder: Path) -> Post:
     text, mentions, image = row.get("text"), row.get("mentions"), row.get("image")
     if not isinstance(text, str) or not text.strip():
         raise RequestError(f"text: expected a sentence, found {text!r}")
-    if not isinstance(mentions, list) or not mentions:
+    if unmentioned and mentions is None:
+        mentions = []
+    if not isinstance(mentions, list) or not (mentions or unmentioned):
         raise RequestError(f"mentions: expected a list of strings to link, found {mentions!r}")
     if image is not None and not isinstance(image, str):
         raise RequestError(f"image: expected a path or null, found {image!r}")

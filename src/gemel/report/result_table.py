@@ -39,6 +39,7 @@ ROWS = {
     "precision_sure_unseen": "sure links of these that are right",
     "calibration_error": "calibration error of the probability",
     "calibration_error_of_shares": "calibration error of the share within the beam",
+    "mentions_auto.end_to_end_f1": "mentions found in the text and linked, F1 (over posts)",
 }
 PLOTS = {
     "ablations": ("accuracy", "accuracy_without_image", "accuracy_without_demonstrations", "accuracy_gold_caption",
@@ -52,7 +53,7 @@ def result_table(metrics: Metrics) -> Table:
     graded_by = metrics.get("graded_by", "id")
     table = Table("", "test", "95 % interval", "mentions", "dev", title=f"Linking accuracy by entity {graded_by}, in %")
     for key, words in ROWS.items():
-        test, dev = metrics["test"].get(key), metrics["dev"].get(key)
+        test, dev = _figure(metrics["test"], key), _figure(metrics["dev"], key)
         if test is None and dev is None:
             continue
         interval = f"{_percent(test['low'])} – {_percent(test['high'])}" if test else ""
@@ -75,6 +76,13 @@ def plot_rows(metrics: Metrics) -> dict[str, list[dict[str, object]]]:
         name: [{"what": ROWS[key], "accuracy": test[key]["mean"]} for key in keys if test.get(key)]
         for name, keys in PLOTS.items()
     }
+
+
+def _figure(figures: Metrics, key: str) -> Mapping[str, Any] | None:
+    """A figure by its name, or by that of its group and its own with a dot between; None where it is not there."""
+    group, _, name = key.rpartition(".")
+    found: Mapping[str, Any] | None = (figures.get(group) or {} if group else figures).get(name)
+    return found
 
 
 def _mean(figure: Mapping[str, Any] | None) -> str:

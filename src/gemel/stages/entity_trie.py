@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from gemel.core.artifacts import new_artifact, read_manifest
 from gemel.core.config import load_section
-from gemel.core.settings import BackboneSettings
+from gemel.core.settings import BackboneSettings, TrieSettings
 from gemel.entities.catalog import Catalog
+from gemel.entities.spellings import readable, spellings_of
 from gemel.entities.trie import write_trie
 from gemel.entities.trie_build import build_trie
 from gemel.llm.names import tokenize_names
@@ -19,12 +20,15 @@ def main() -> None:
     read_manifest(POSTS, "posts")
     catalog = Catalog.read(POSTS / "entities.parquet")
     tokenizer = load_tokenizer(llm.model, llm.revision)
-    trie = build_trie(tokenize_names(catalog.names, tokenizer))
+    every = spellings_of(catalog, aliases=load_section("entity_trie", TrieSettings).aliases)
+    spellings, tokens = readable(every, tokenize_names(every.texts, tokenizer))
+    trie = build_trie(tokens, spellings.owners)
     facts = {
         "tokenizer": tokenizer_fingerprint(tokenizer),
         "names": len(catalog),
         "names_sha256": catalog.names_sha256,
         "nodes": len(trie),
+        **spellings.facts(),
     }
     with new_artifact(ENTITY_TRIE, "entity_trie", facts) as draft:
         write_trie(trie, draft)

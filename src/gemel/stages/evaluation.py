@@ -16,6 +16,7 @@ from gemel.confidence.calibrator import Calibrator, read_calibrator
 from gemel.core.artifacts import new_artifact, read_manifest
 from gemel.core.config import load_section
 from gemel.core.settings import DemonstrationSettings, EvaluationSettings
+from gemel.evaluation.found_mentions import found_figures
 from gemel.evaluation.grading import given_names, graded, without_entity
 from gemel.evaluation.judged import evidence_table, judged_table
 from gemel.evaluation.names import FULL
@@ -25,6 +26,7 @@ from gemel.evaluation.summary import summarize, trust_summary
 from gemel.evaluation.trust import risk_coverage
 from gemel.evaluation.variants import Variant, variants
 from gemel.features.store import FeatureStore
+from gemel.mentions.dictionary import DictionaryFinder
 from gemel.posts.tables import Tables
 from gemel.report.result_table import plot_rows, result_table
 from gemel.stages import (
@@ -72,6 +74,9 @@ def main() -> None:
             | trust_summary(judged.filter(pl.col("split") == split), rows, calibrator)
             for split, rows in mentions.items()
         }
+        finder = DictionaryFinder.of(tables.entities, read_corpus(DEMONSTRATIONS))
+        for split in SPLITS:
+            metrics[split]["mentions_auto"] = found_figures(finder, tables, split, predictions)
         metrics["graded_by"] = settings.graded_by
         metrics["mapper"] = {"trainable_share": summary["trainable_share"], "best_seed": summary["best_seed"]}
         _write_json(draft / METRICS.name, metrics)
