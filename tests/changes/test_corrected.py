@@ -55,7 +55,7 @@ def load(encoder: VisionEncoder) -> Callable[[], VisionEncoder]:
     return lambda: encoder
 
 
-def test_corrections_go_first_the_latest_before_all(tmp_path: Path) -> None:
+def test_corrections_go_before_their_mention_the_latest_first(tmp_path: Path) -> None:
     found = corrected_corpus(BASE, corrections(tmp_path, ("Old Jaguar", "Q2"), ("New Jaguar", "Q2")), CATALOG)
     assert found.table["text"].to_list() == ["New Jaguar", "Old Jaguar", *BASE["text"]]
     assert found.table["name"].to_list()[:2] == ["Jaguar Cars", "Jaguar Cars"]
@@ -73,6 +73,18 @@ def test_solved_mention_gives_way_to_its_correction(tmp_path: Path) -> None:
     found = corrected_corpus(BASE, corrections(tmp_path, ("That Jaguar", "Q2"), ("A Jaguar", "Q2")), CATALOG)
     # "A Jaguar" has an image in the data set and none here: another post.
     assert found.table["mention_id"].to_list()[2:] == ["m1", "m3"]
+
+
+def test_rows_before_the_first_of_the_mention_stay_where_they_are(tmp_path: Path) -> None:
+    base = BASE.with_columns(mention=pl.Series(["Mercury", "JAGUAR", "Jaguar"]))
+    found = corrected_corpus(base, corrections(tmp_path, ("New Jaguar", "Q2")), CATALOG)
+    assert found.table["text"].to_list() == [base["text"][0], "New Jaguar", *base["text"][1:]]
+
+
+def test_correction_of_a_new_mention_goes_behind_all(tmp_path: Path) -> None:
+    base = BASE.filter(pl.col("mention") == "Mercury")
+    found = corrected_corpus(base, corrections(tmp_path, ("New Jaguar", "Q2")), CATALOG)
+    assert found.table["text"].to_list() == ["The Mercury", "New Jaguar"]
 
 
 def test_correction_to_an_entity_that_is_gone_is_dropped(tmp_path: Path) -> None:

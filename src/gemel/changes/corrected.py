@@ -30,8 +30,9 @@ class CorrectedCorpus:
 
 
 def corrected_corpus(base: pl.DataFrame, corrections: Sequence[Correction], catalog: Catalog) -> CorrectedCorpus:
-    """Put the corrections before the solved mentions, the latest first: of equally relevant rows the first is shown.
+    """Put each correction before the solved mentions of its string, the latest first: they are as relevant as it is.
 
+    Not before all: rows without any relevance fill up where a string has few, and these fillers stay what they were.
     A solved mention of the same text and image as a correction gives way to it.
     """
     shown = tuple(each for each in corrections if each.mention.entity in catalog)
@@ -51,7 +52,18 @@ def corrected_corpus(base: pl.DataFrame, corrections: Sequence[Correction], cata
     first = pl.DataFrame(rows, schema=CORPUS_SCHEMA, orient="row")
     same = ["mention", "text", "image_sha256"]
     left = base.join(first, on=same, how="anti", nulls_equal=True, maintain_order="left")
-    return CorrectedCorpus(pl.concat([first, left]), shown, dropped)
+    return CorrectedCorpus(_before_their_like(first, left), shown, dropped)
+
+
+def _before_their_like(first: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
+    """Both, each row of `first` before the first row of base with its mention, whatever its case; else behind all."""
+    string = pl.col("mention").str.to_lowercase().alias("string")
+    numbered = base.with_row_index("place").with_columns(string)
+    places = numbered.group_by("string").agg(pl.col("place").min())
+    placed = first.with_columns(string).join(places, on="string", how="left", maintain_order="left")
+    behind = pl.col("place").fill_null(base.height)
+    rows = [placed.with_columns(behind, own=False), numbered.with_columns(own=True)]
+    return pl.concat(rows, how="diagonal_relaxed").sort("place", "own", maintain_order=True).select(*CORPUS_SCHEMA)
 
 
 def correction_vectors(
