@@ -42,7 +42,7 @@ def write_dataset(world: World, folder: Path) -> None:
     posts = []
     for split, drafts in _drafts(world, rng).items():
         for draft in drafts:
-            posts.append(_post(len(posts), split, draft, texts, folder, rng))
+            posts.append(write_post(len(posts), split, draft, texts, folder, rng))
     _write_lines(folder / "posts.jsonl", posts)
     _write_lines(folder / "entities.jsonl", _entities(world))
     facts = {"name": "sample", "format": 1, "source": "made by `python -m sample`", "licence": "Apache-2.0"}
@@ -96,7 +96,10 @@ def _nil(world: World, rng: random.Random) -> Draft:
     return Draft(mention, rng.choice([kind for kind in KINDS if kind not in taken]), None)
 
 
-def _post(number: int, split: str, draft: Draft, texts: set[str], folder: Path, rng: random.Random) -> dict[str, Any]:
+def write_post(
+    number: int, split: str, draft: Draft, texts: set[str], folder: Path, rng: random.Random
+) -> dict[str, Any]:
+    """Draw a post, and write its picture to images/ of the folder. texts: none of them is drawn; its own is added."""
     shown = rng.random() >= IMAGELESS_SHARE
     hinted = rng.random() < (HINT_SHARE if shown else HINT_SHARE_WITHOUT_IMAGE)
     text = write_text(draft.mention, draft.kind if hinted else None, rng)

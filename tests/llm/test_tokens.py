@@ -48,6 +48,14 @@ def test_name_ids_read_as_the_name(tokenizer: PreTrainedTokenizerBase) -> None:
     assert [tokenizer.decode(ids) for ids in tokenize_names(NAMES, tokenizer).to_lists()] == NAMES
 
 
+def test_words_like_special_tokens_are_words(tiny_backbones: BackboneSettings) -> None:
+    llm = load_llm(tiny_backbones.llm)
+    written = f"A {llm.tokenizer.eos_token} of"
+    assert llm.eos_token_id not in llm.encode(written)
+    assert llm.tokenizer.decode(llm.encode(written)) == written
+    assert tokenize_names([written], llm.tokenizer).to_lists() == [llm.encode(written)]
+
+
 def test_name_has_the_same_ids_in_demonstration_target_and_trie() -> None:
     tokenizer = make_sentencepiece_like(["Jaguar", "[Answer]"])
 

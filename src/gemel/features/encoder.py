@@ -17,12 +17,24 @@ from torch import Tensor, nn
 
 from gemel.core.errors import BackboneError
 from gemel.core.images import PREPROCESSING
-from gemel.features.open_clip_tower import load_open_clip
-from gemel.features.timm_tower import load_timm
 from gemel.features.tower import Preprocess, Tower, Vectors
 
+
+# Their libraries take seconds to import, and who reads vectors that are there needs neither.
+def _load_open_clip(model: str, pretrained: str | None) -> Tower:
+    from gemel.features.open_clip_tower import load_open_clip
+
+    return load_open_clip(model, pretrained)
+
+
+def _load_timm(model: str, pretrained: str | None) -> Tower:
+    from gemel.features.timm_tower import load_timm
+
+    return load_timm(model, pretrained)
+
+
 # What stands before the colon of a model's name. Any other name, with a colon or without, is open_clip's.
-FAMILIES: dict[str, Callable[[str, str | None], Tower]] = {"timm": load_timm}
+FAMILIES: dict[str, Callable[[str, str | None], Tower]] = {"timm": _load_timm}
 # What timm, open_clip, safetensors and torch.load raise for a wrong name, no network, and foreign or damaged weights.
 _LOAD_ERRORS = (OSError, RuntimeError, ValueError, LookupError, EOFError, SafetensorError, pickle.UnpicklingError)
 
@@ -87,7 +99,7 @@ def load_encoder(model: str, pretrained: str | None = None, device: str = "cpu")
     pretrained: a tag or a checkpoint file; None where the model brings its own weights.
     Raises: BackboneError if it can't be had, or gives no pooled vector.
     """
-    load = FAMILIES.get(model.partition(":")[0], load_open_clip)
+    load = FAMILIES.get(model.partition(":")[0], _load_open_clip)
     try:
         tower = load(model, pretrained)
     except _LOAD_ERRORS as error:

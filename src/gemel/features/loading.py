@@ -112,7 +112,7 @@ def pixel_batches(
 def _server() -> object:
     """A process that imports the libraries once and forks the workers."""
     context = get_context("forkserver")
-    context.set_forkserver_preload(["gemel.features.encoder"])
+    context.set_forkserver_preload(["gemel.features.open_clip_tower", "gemel.features.timm_tower"])
     return context
 
 

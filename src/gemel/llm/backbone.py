@@ -74,8 +74,8 @@ class FrozenLLM:
         return behind
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of a text, without BOS or EOS."""
-        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
+        """Token ids of a text, without BOS or EOS; words like "</s>" in it are words, and end nothing."""
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
         return ids
 
     def leading_ids(self, leading_bos: bool) -> tuple[int, ...]:

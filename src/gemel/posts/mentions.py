@@ -43,7 +43,7 @@ class MentionReader:
             self.rows.read += 1
             try:
                 mention = MentionLine.model_validate(entry)
-                span = _place(mention, post.text)
+                span = find_mention(mention, post.text)
                 self.rows.claim(mention.id, line)
             except ValueError as error:
                 why = reason(error) if isinstance(error, ValidationError) else str(error)
@@ -69,7 +69,7 @@ class MentionReader:
         return self._redirects[gold]
 
 
-def _place(mention: MentionLine, text: str) -> tuple[int | None, int | None, int]:
+def find_mention(mention: MentionLine, text: str) -> tuple[int | None, int | None, int]:
     """Find start and end of the mention in its text, and how often it is there.
 
     Raises: ValueError if its offsets don't hold it.

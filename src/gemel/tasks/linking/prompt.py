@@ -6,6 +6,8 @@ long for the query alone is cut to a window around its mention.
 Names are tokenized alone, everywhere: in demonstrations, targets and the trie. So a name has the same token ids in all
 three, also with tokenizers (Llama's) that give other ids to a name that stands inside a sentence. A setting gives
 demonstrations the ids of the whole sentence, as the published code does.
+
+Texts come from strangers: what the prompt itself is made of is taken out of them (see plain).
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ Prefix = Tensor | tuple[int, ...] | None
 # Characters. A run without white space that is longer, as in Chinese or in a URL, is cut inside.
 LONGEST_WORD = 32
 LONGEST_VALUE = 80
+_MARK = re.compile(r"\[(Text|Question|Answer)\]", re.IGNORECASE)
+# Control characters, among them line breaks, and Unicode's own line and paragraph ends.
+_NO_WORDS = dict.fromkeys([*range(32), *range(127, 160), 0x2028, 0x2029], " ")
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,15 @@ def question(text: str, mention: str) -> str:
     return f"[Text]{text}\n[Question]What does {mention} mentioned in the text refer to?\n[Answer]"
 
 
+def plain(text: str) -> str:
+    """A text, or a mention, that can't pass for a part of the prompt: for an answer, a line or a whole demonstration.
+
+    The brackets of the prompt's marks become round ones, each control character and line break a space; offsets stay
+    true. A text without these is not changed.
+    """
+    return _MARK.sub(r"(\1)", text).translate(_NO_WORDS)
+
+
 def query_segment(text: str, mention: Mention, prefix: Prefix, encode: Encode, room: int) -> QuerySegment:
     """Ask for a mention. room: positions that the segment may take.
 
@@ -55,14 +69,15 @@ def query_segment(text: str, mention: Mention, prefix: Prefix, encode: Encode, r
     to the text's end. The mention is at its offset, else at its first occurrence, else at the text's beginning.
     Raises: RequestError if the question does not fit without any text either.
     """
-    whole = QuerySegment(tuple(encode(question(text, mention.text))), prefix)
+    text, name = plain(text), plain(mention.text)
+    whole = QuerySegment(tuple(encode(question(text, name))), prefix)
     if whole.length <= room:
         return whole
-    start, end = _place(text, mention)
+    start, end = _place(text, name, mention.start)
 
     def asked(more: int) -> QuerySegment:
         shown, kept = ("", 0) if more < 0 else _window(text, start, end, more)
-        return QuerySegment(tuple(encode(question(shown, mention.text))), prefix, kept)
+        return QuerySegment(tuple(encode(question(shown, name))), prefix, kept)
 
     widest = bisect_left(range(len(text)), True, key=lambda more: asked(more).length > room) - 1
     segment = asked(widest)
@@ -80,7 +95,7 @@ def demonstration_segment(
     text: str, mention: str, name: str, prefix: Prefix, encode: Encode, names: ShownNames = "alone"
 ) -> Segment:
     """A solved example: a query, the name of its entity, and a line break. names: see PromptSettings."""
-    parts = (question(text, mention), name, "\n")
+    parts = (question(plain(text), plain(mention)), name, "\n")
     strings = ("".join(parts),) if names == "in_segment" else parts
     return Segment(tuple(token for string in strings for token in encode(string)), prefix)
 
@@ -96,12 +111,11 @@ def build_prompt(demonstrations: Sequence[Segment], query: QuerySegment, room: i
     return (*reversed(demonstrations[: max(0, fitting)]), query)
 
 
-def _place(text: str, mention: Mention) -> tuple[int, int]:
-    """Where the mention starts and ends in the text; (0, 0) if it isn't there."""
-    start = mention.start
+def _place(text: str, mention: str, start: int | None) -> tuple[int, int]:
+    """Where the mention starts and ends in the text; (0, 0) if it isn't there. start: as it was given."""
     if start is None or not 0 <= start < len(text):
-        start = text.find(mention.text)
-    return (0, 0) if start < 0 else (start, min(len(text), start + len(mention.text)))
+        start = text.find(mention)
+    return (0, 0) if start < 0 else (start, min(len(text), start + len(mention)))
 
 
 def _window(text: str, start: int, end: int, more: int) -> tuple[str, int]:
