@@ -7,11 +7,13 @@ trie/                    the packed trie
 corpus.parquet           the demonstrations
 vectors.npy              their images' vectors, (images, vision_dim), float32
 images.json              image SHA-256 of each row of vectors.npy
+redirects.tsv            ids of entities that were merged, and the ids that they are now
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,10 +26,11 @@ from gemel.core.config import parse_section
 from gemel.core.errors import ArtifactError
 from gemel.core.settings import LinkerSettings
 from gemel.entities.catalog import Catalog
-from gemel.entities.trie import PackedTrie, read_trie
+from gemel.entities.trie import PackedTrie, read_trie, write_trie
 from gemel.features.tower import Vectors
 from gemel.mapper.mapper import WEIGHTS
-from gemel.tasks.linking.demonstrations import read_corpus
+from gemel.posts.redirects import REDIRECTS, read_redirects, write_redirects
+from gemel.tasks.linking.demonstrations import CORPUS, read_corpus
 
 ENTITIES, TRIE, VECTORS, IMAGES = "entities.parquet", "trie", "vectors.npy", "images.json"
 
@@ -43,6 +46,37 @@ class Bundle:
     trie: PackedTrie
     demonstrations: pl.DataFrame
     vectors: Mapping[str, Vectors]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a bundle is to hold beside its facts.
+
+    vectors: image SHA-256 -> vision vector; those of images that no demonstration has are left out.
+    """
+
+    mapper: Path
+    catalog: Catalog
+    trie: PackedTrie
+    demonstrations: pl.DataFrame
+    vectors: Mapping[str, Vectors]
+
+
+def write_contents(folder: Path, contents: Contents) -> None:
+    """Write all files of a bundle but its manifest into an existing folder."""
+    shutil.copyfile(contents.mapper, folder / WEIGHTS)
+    write_catalog(folder, contents.catalog, contents.trie)
+    contents.demonstrations.write_parquet(folder / CORPUS)
+    shown = contents.demonstrations["image_sha256"].drop_nulls().unique()
+    write_vectors(folder, {sha256: contents.vectors[sha256] for sha256 in shown})
+
+
+def write_catalog(folder: Path, catalog: Catalog, trie: PackedTrie) -> None:
+    """Write the files of a bundle that say what can be linked to. trie: of the catalog's names, in their order."""
+    catalog.write(folder / ENTITIES)
+    write_redirects(folder / REDIRECTS, catalog.redirects)
+    (folder / TRIE).mkdir()
+    write_trie(trie, folder / TRIE)
 
 
 def write_vectors(folder: Path, vectors: Mapping[str, Vectors]) -> None:
@@ -73,8 +107,13 @@ def read_bundle(folder: Path) -> Bundle:
         settings=parse_section(facts["settings"], "settings", LinkerSettings, folder / "manifest.json"),
         tokenizer_fingerprint=facts["tokenizer"],
         mapper=folder / WEIGHTS,
-        catalog=Catalog.read(folder / ENTITIES),
+        catalog=Catalog.read(folder / ENTITIES, _read_redirects(folder)),
         trie=read_trie(folder / TRIE),
         demonstrations=read_corpus(folder),
         vectors=dict(zip(order, vectors, strict=True)),
     )
+
+
+def _read_redirects(folder: Path) -> Mapping[str, str]:
+    # Releases that were made before there were changes have no such file.
+    return read_redirects(folder / REDIRECTS) if (folder / REDIRECTS).is_file() else {}

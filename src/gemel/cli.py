@@ -1,4 +1,4 @@
-"""The command line: `gemel import | accept | link | export | audit | report | doctor`.
+"""The command line: `gemel import | accept | link | entities | export | audit | report | doctor`.
 
 Libraries are imported inside the commands: `gemel --help` must not wait for torch.
 """
@@ -20,6 +20,7 @@ from rich.table import Table
 from gemel.accept import accept
 from gemel.cli_audit import audit
 from gemel.cli_doctor import doctor
+from gemel.cli_entities import entities
 from gemel.cli_export import export
 from gemel.cli_import import importer
 from gemel.cli_report import report
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Link mentions in image-text posts to the entities of a knowledge base.")
 app.add_typer(importer, name="import")
 app.add_typer(audit, name="audit")
+app.add_typer(entities, name="entities")
 app.command()(accept)
 app.command()(doctor)
 app.command()(report)

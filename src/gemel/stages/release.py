@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
+from collections.abc import Sequence
 
-from gemel.bundle import (
-    ENTITIES,
-    TRIE,
-    settings_facts,
-    write_vectors,
-)
-from gemel.core.artifacts import artifact_hash, new_artifact, read_manifest
-from gemel.core.config import load_section
+from rich.console import Console
+from rich.markup import escape
+
+from gemel.bundle import ENTITIES, Contents, settings_facts, write_contents
+from gemel.changes.assembly import Changed, with_entity_changes
+from gemel.changes.rows import read_entity_changes
+from gemel.core.artifacts import artifact_hash, expect_fact, new_artifact, read_manifest
+from gemel.core.config import load_section, read_params
 from gemel.core.settings import (
     BackboneSettings,
     DemonstrationSettings,
@@ -21,7 +21,10 @@ from gemel.core.settings import (
     MapperSettings,
     PromptSettings,
 )
-from gemel.entities.trie import read_trie, write_trie
+from gemel.entities.catalog import Catalog
+from gemel.entities.trie import read_trie
+from gemel.entities.trie_build import NameTokens
+from gemel.entities.trie_update import Tokenize
 from gemel.evaluation.protocol import read_card
 from gemel.features.store import FeatureStore
 from gemel.mapper.mapper import WEIGHTS
@@ -36,13 +39,17 @@ from gemel.stages import (
     POSTS,
     RELEASE,
 )
-from gemel.tasks.linking.demonstrations import CORPUS, read_corpus
+from gemel.stages.dataset import changes_in_use
+from gemel.tasks.linking.demonstrations import read_corpus
 
 INPUTS = (POSTS, IMAGE_FEATURES, DEMONSTRATIONS, ENTITY_TRIE, MAPPER, EVALUATION)
 
 
 def main() -> None:
-    """Bundle the mapper that is best on dev. Accuracies go into the manifest, with the protocol that they stand on."""
+    """Bundle the mapper that is best on dev, and the catalog and demonstrations with the changes made since.
+
+    Accuracies go into the manifest, with the protocol that they stand on; they are those without the changes.
+    """
     manifests = {folder: read_manifest(folder, folder.name) for folder in INPUTS}
     settings = LinkerSettings(
         backbone=load_section("backbone", BackboneSettings),
@@ -51,25 +58,58 @@ def main() -> None:
         missing_image=load_section("mapper", MapperSettings).missing_image,
         prompt=load_section("prompt", PromptSettings),
     )
-    best = json.loads(MAPPER_SUMMARY.read_text(encoding="utf-8"))["best_seed"]
+    tokenizer, changes = manifests[ENTITY_TRIE]["tokenizer"], changes_in_use(read_params())
+    changed = with_entity_changes(_base(), read_entity_changes(changes), _tokenize_with(settings.backbone, tokenizer))
     metrics = json.loads(METRICS.read_text(encoding="utf-8"))
-    corpus, features = read_corpus(DEMONSTRATIONS), FeatureStore(IMAGE_FEATURES)
     facts = {
         "settings": settings_facts(settings),
-        "tokenizer": manifests[ENTITY_TRIE]["tokenizer"],
+        "tokenizer": tokenizer,
         "dataset": manifests[POSTS]["dataset"],
         "graded_by": metrics["graded_by"],
         "protocol": read_card(EVALUATION),
         "accuracy": {split: metrics[split]["accuracy"] for split in ("dev", "test")},
         "made_from": {folder.name: artifact_hash(folder) for folder in INPUTS},
+        "changes": dict(changed.counts),
     }
     with new_artifact(RELEASE, "release", facts) as draft:
-        shutil.copyfile(MAPPER / f"seed-{best}" / WEIGHTS, draft / WEIGHTS)
-        shutil.copyfile(POSTS / ENTITIES, draft / ENTITIES)
-        (draft / TRIE).mkdir()
-        write_trie(read_trie(ENTITY_TRIE), draft / TRIE)
-        corpus.write_parquet(draft / CORPUS)
-        write_vectors(draft, {sha256: features[sha256] for sha256 in corpus["image_sha256"].drop_nulls().unique()})
+        write_contents(draft, changed.contents)
+    _show(changed)
+
+
+def _base() -> Contents:
+    """What the other stages made."""
+    best = json.loads(MAPPER_SUMMARY.read_text(encoding="utf-8"))["best_seed"]
+    return Contents(
+        mapper=MAPPER / f"seed-{best}" / WEIGHTS,
+        catalog=Catalog.read(POSTS / ENTITIES),
+        trie=read_trie(ENTITY_TRIE),
+        demonstrations=read_corpus(DEMONSTRATIONS),
+        vectors=FeatureStore(IMAGE_FEATURES),
+    )
+
+
+def _tokenize_with(backbone: BackboneSettings, fingerprint: str) -> Tokenize:
+    """A function that tokenizes names as the trie's were; it loads the tokenizer when it is called."""
+
+    def tokenize(names: Sequence[str]) -> NameTokens:
+        from gemel.llm.names import tokenize_names
+        from gemel.llm.tokens import load_tokenizer, tokenizer_fingerprint
+
+        tokenizer = load_tokenizer(backbone.llm.model, backbone.llm.revision)
+        used = tokenizer_fingerprint(tokenizer)
+        expect_fact(ENTITY_TRIE, {"tokenizer": fingerprint}, "tokenizer", used, "entity_trie")
+        return tokenize_names(names, tokenizer)
+
+    return tokenize
+
+
+def _show(changed: Changed) -> None:
+    console = Console()
+    counts = ", ".join(f"{what.replace('_', ' ')} {count}" for what, count in changed.counts.items() if count)
+    if counts:
+        console.print(f"Changes in the release: {counts}.", highlight=False, soft_wrap=True)
+    for entity_id, why in changed.unfit.items():
+        console.print(f"[yellow]{escape(f'{entity_id}: {why}')}[/]", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Changes to a release without training: entities that come, go, or get another name."""
