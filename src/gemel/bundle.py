@@ -12,18 +12,21 @@ redirects.tsv            ids of entities that were merged, and the ids that they
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from gemel.core.artifacts import read_manifest
+from gemel.core.artifacts import MANIFEST, read_manifest
 from gemel.core.config import parse_section
-from gemel.core.errors import ArtifactError
+from gemel.core.errors import ArtifactError, GemelError
 from gemel.core.settings import LinkerSettings
 from gemel.entities.catalog import Catalog
 from gemel.entities.trie import PackedTrie, read_trie, write_trie
@@ -33,6 +36,19 @@ from gemel.posts.redirects import REDIRECTS, read_redirects, write_redirects
 from gemel.tasks.linking.demonstrations import CORPUS, read_corpus
 
 ENTITIES, TRIE, VECTORS, IMAGES = "entities.parquet", "trie", "vectors.npy", "images.json"
+
+
+# An exchange of bundles is two renames; seconds between looks.
+_TRIES, _EXCHANGE_S = 5, 0.05
+
+
+class Stamp(NamedTuple):
+    """What tells one manifest file from any other that was in its place."""
+
+    inode: int
+    modified_ns: int
+    changed_ns: int
+    size: int
 
 
 @dataclass(frozen=True)
@@ -112,6 +128,37 @@ def read_bundle(folder: Path) -> Bundle:
         demonstrations=read_corpus(folder),
         vectors=dict(zip(order, vectors, strict=True)),
     )
+
+
+def stamp_of(folder: Path) -> Stamp | None:
+    """Which bundle lies in a folder, at the cost of one look at its manifest; None while there is none."""
+    try:
+        found = (folder / MANIFEST).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return Stamp(found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size)
+
+
+def read_whole(folder: Path) -> tuple[Bundle, Stamp]:
+    """Open a bundle as read_bundle, though another may be taking its place: all comes from one of the two.
+
+    Raises: ArtifactError as read_bundle, if it is so for longer than an exchange takes.
+    """
+    for _ in range(_TRIES - 1):
+        before = stamp_of(folder)
+        # Between the two renames of an exchange there is nothing; and a file may come from the one, the next from the
+        # other, which hashes or lengths would tell, or the stamp does.
+        with contextlib.suppress(GemelError, OSError, ValueError):
+            bundle = read_bundle(folder)
+            if before is not None and stamp_of(folder) == before:
+                return bundle, before
+        if before is not None and stamp_of(folder) == before:
+            break
+        time.sleep(_EXCHANGE_S)
+    bundle, stamp = read_bundle(folder), stamp_of(folder)
+    if stamp is None:
+        raise ArtifactError(f"{folder}: it went while it was read; run `dvc repro release`")
+    return bundle, stamp
 
 
 def _read_redirects(folder: Path) -> Mapping[str, str]:

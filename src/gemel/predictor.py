@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 
 from gemel.answerer import Answer, Answerer, Query
-from gemel.bundle import Bundle, read_bundle
+from gemel.bundle import Bundle, Stamp, read_whole, stamp_of
 from gemel.core.errors import ArtifactError, ImageError, RequestError
 from gemel.core.images import read_image
 from gemel.core.schema import Link, Mention, Post
@@ -28,46 +30,96 @@ from gemel.tasks.linking.demonstrations import DemonstrationBook, corpus_of
 IMAGES_AT_ONCE = 32
 
 
-class Linker:
-    """Links the mentions of posts. Make one with `Linker.load`."""
+@dataclass(frozen=True)
+class Models:
+    """The frozen models, which outlive a release.
 
-    def __init__(self, answerer: Answerer, chooser: Chooser, encoder: VisionEncoder) -> None:
-        """chooser: its corpus is the answerer's book."""
-        self._answerer, self._chooser, self._encoder = answerer, chooser, encoder
+    root: the folder that relative paths of models start from. backbone: their settings, with paths from root.
+    device: a torch device. tokens_at_once: see RuntimeSettings.
+    """
+
+    root: Path
+    backbone: BackboneSettings
+    llm: FrozenLLM
+    encoder: VisionEncoder
+    device: str
+    tokens_at_once: int
+
+
+@dataclass(frozen=True)
+class Opened:
+    """All that comes from one release; a call to link uses one from its start to its end.
+
+    chooser: its corpus is the answerer's book. stamp: which release it is.
+    """
+
+    answerer: Answerer
+    chooser: Chooser
+    stamp: Stamp
+
+
+class Linker:
+    """Links the mentions of posts. Make one with `Linker.load`. Threads may share it."""
+
+    def __init__(self, path: Path, models: Models, opened: Opened, *, watch: bool) -> None:
+        """path: of the release, which watch has looked at whenever something is to be linked."""
+        self._path, self._models, self._opened, self._watch = path, models, opened, watch
+        self._refused: Stamp | None = None
+        self._refreshing = Lock()
 
     @classmethod
     def load(
-        cls, path: Path | str, *, root: Path | str = ".", device: str = "cpu", tokens_at_once: int = TOKENS_AT_ONCE
+        cls,
+        path: Path | str,
+        *,
+        root: Path | str = ".",
+        device: str = "cpu",
+        tokens_at_once: int = TOKENS_AT_ONCE,
+        watch: bool = False,
     ) -> Linker:
         """Open a release bundle.
 
         root: the folder that relative paths of frozen models start from. device: a torch device. tokens_at_once: see
-        RuntimeSettings.
+        RuntimeSettings. watch: take up a new release in the same folder when next something is to be linked.
         Raises: ArtifactError if the bundle is absent, damaged or made with another tokenizer; BackboneError if a frozen
         model can't be had; ShapeError if the mapper is of another width.
         """
-        bundle = read_bundle(Path(path))
-        settings = dataclasses.replace(bundle.settings, backbone=rooted(bundle.settings.backbone, Path(root)))
-        llm = load_llm(settings.backbone.llm, device)
+        bundle, stamp = read_whole(Path(path))
+        backbone = rooted(bundle.settings.backbone, Path(root))
+        llm = load_llm(backbone.llm, device)
         _check_tokenizer(Path(path), bundle, llm)
-        if settings.backbone.notice:
-            warnings.warn(settings.backbone.notice, stacklevel=2)
-        chosen = settings.demonstrations
-        corpus = corpus_of(bundle.demonstrations)
-        scorer = make_scorer(chosen.method, corpus.mentions, seed=chosen.seed, encoder=chosen.encoder, device=device)
-        vision = settings.backbone.vision
-        encoder = load_encoder(vision.model, vision.pretrained, device)
-        answerer = Answerer(
-            llm=llm,
-            mapper=load_mapper(bundle.mapper, vision_dim=encoder.width, llm_dim=llm.width),
-            catalog=bundle.catalog,
-            trie=bundle.trie,
-            book=DemonstrationBook(bundle.demonstrations, llm.encode, settings.prompt.names),
-            vectors=bundle.vectors,
-            settings=settings,
-            tokens_at_once=tokens_at_once,
-        )
-        return cls(answerer, Chooser(corpus, scorer, chosen.count), encoder)
+        if backbone.notice:
+            warnings.warn(backbone.notice, stacklevel=2)
+        encoder = load_encoder(backbone.vision.model, backbone.vision.pretrained, device)
+        models = Models(Path(root), backbone, llm, encoder, device, tokens_at_once)
+        return cls(Path(path), models, _opened(bundle, stamp, models), watch=watch)
+
+    def refresh(self) -> bool:
+        """Take up the release that now lies in the folder, if it is another one. The frozen models stay.
+
+        What is being linked goes on with the release that it began with. A release that is damaged, or made for other
+        frozen models, is refused with a warning, and the present one stays in use; so it does while the folder is
+        absent, and while another thread takes up the new one.
+        Returns: whether another release is in use now.
+        """
+        stamp = stamp_of(self._path)
+        if stamp is None or stamp in (self._opened.stamp, self._refused):
+            return False
+        if not self._refreshing.acquire(blocking=False):
+            return False
+        try:
+            bundle, stamp = read_whole(self._path)
+            _check_backbone(self._path, bundle, self._models)
+            _check_tokenizer(self._path, bundle, self._models.llm)
+            self._opened = _opened(bundle, stamp, self._models)
+        # Whatever is wrong with another release: no request may fail for it.
+        except Exception as error:
+            self._refused = stamp
+            warnings.warn(f"the new release is not taken up, the former one stays in use: {error}", stacklevel=2)
+            return False
+        finally:
+            self._refreshing.release()
+        return True
 
     def link(self, posts: Sequence[Post], results: int | None = None) -> list[Link]:
         """Link every mention of some posts, in order.
@@ -84,11 +136,14 @@ class Linker:
         self, posts: Iterable[Post], posts_at_once: int = 256, results: int | None = None
     ) -> Iterator[Link]:
         """Link posts as they come, a batch at a time; equal mentions of a batch have their demonstrations read once."""
+        if self._watch:
+            self.refresh()
+        opened = self._opened
         coming = iter(posts)
         while some := tuple(islice(coming, posts_at_once)):
-            yield from self._link_some(some, results)
+            yield from self._link_some(opened, some, results)
 
-    def _link_some(self, posts: Sequence[Post], results: int | None) -> Iterator[Link]:
+    def _link_some(self, opened: Opened, posts: Sequence[Post], results: int | None) -> Iterator[Link]:
         for post in posts:
             check_post(post)
         # Pictures are decoded a few at a time: a hundred large ones would take gigabytes.
@@ -97,20 +152,16 @@ class Linker:
         asked = [
             (post, mention, *sight) for post, sight in zip(posts, sights, strict=True) for mention in post.mentions
         ]
-        chosen = self._chooser.choose_all([mention.text for _, mention, *_ in asked], [post.text for post, *_ in asked])
+        chosen = opened.chooser.choose_all(
+            [mention.text for _, mention, *_ in asked], [post.text for post, *_ in asked]
+        )
         queries = [
-            Query(mention, post.text, rows, vector, among=self._among(post, mention))
+            Query(mention, post.text, rows, vector, among=_among(opened, post, mention))
             for (post, mention, vector, _), rows in zip(asked, chosen, strict=True)
         ]
-        answers = self._answerer.answer(queries, results=results)
+        answers = opened.answerer.answer(queries, results=results)
         for (post, mention, _, status), answer in zip(asked, answers, strict=True):
             yield Link(post.post_id, mention, answer.candidates, status, _notes(post, mention, answer))
-
-    def _among(self, post: Post, mention: Mention) -> TrieSubset | None:
-        try:
-            return self._answerer.choices.among(mention.candidates, mention.entity_type)
-        except RequestError as error:
-            raise RequestError(f"{_title(post)}: {error}") from None
 
     def _read_images(self, posts: Sequence[Post]) -> list[tuple[Vectors | None, str]]:
         """The vector of each post's image and how reading it went."""
@@ -125,8 +176,33 @@ class Linker:
             else:
                 places.append(place)
                 statuses[place] = "read"
-        encoded = dict(zip(places, self._encoder.encode(images), strict=True)) if images else {}
+        encoded = dict(zip(places, self._models.encoder.encode(images), strict=True)) if images else {}
         return [(encoded.get(place), status) for place, status in enumerate(statuses)]
+
+
+def _opened(bundle: Bundle, stamp: Stamp, models: Models) -> Opened:
+    settings = dataclasses.replace(bundle.settings, backbone=models.backbone)
+    chosen, llm = settings.demonstrations, models.llm
+    corpus = corpus_of(bundle.demonstrations)
+    scorer = make_scorer(chosen.method, corpus.mentions, seed=chosen.seed, encoder=chosen.encoder, device=models.device)
+    answerer = Answerer(
+        llm=llm,
+        mapper=load_mapper(bundle.mapper, vision_dim=models.encoder.width, llm_dim=llm.width),
+        catalog=bundle.catalog,
+        trie=bundle.trie,
+        book=DemonstrationBook(bundle.demonstrations, llm.encode, settings.prompt.names),
+        vectors=bundle.vectors,
+        settings=settings,
+        tokens_at_once=models.tokens_at_once,
+    )
+    return Opened(answerer, Chooser(corpus, scorer, chosen.count), stamp)
+
+
+def _among(opened: Opened, post: Post, mention: Mention) -> TrieSubset | None:
+    try:
+        return opened.answerer.choices.among(mention.candidates, mention.entity_type)
+    except RequestError as error:
+        raise RequestError(f"{_title(post)}: {error}") from None
 
 
 def rooted(backbone: BackboneSettings, root: Path) -> BackboneSettings:
@@ -176,6 +252,15 @@ def _notes(post: Post, mention: Mention, answer: Answer) -> tuple[str, ...]:
         kept = f"{answer.kept_characters} of {len(post.text)} characters"
         notes.append(f"the text was cut to {kept}, as the LLM's context has no room for more")
     return tuple(notes)
+
+
+def _check_backbone(path: Path, bundle: Bundle, models: Models) -> None:
+    wanted, loaded = rooted(bundle.settings.backbone, models.root), models.backbone
+    if (wanted.llm, wanted.vision) != (loaded.llm, loaded.vision):
+        raise ArtifactError(
+            f"{path}: made for the LLM {wanted.llm.model} and the encoder {wanted.vision.model} with these settings, "
+            f"loaded are {loaded.llm.model} and {loaded.vision.model}; start the linker anew"
+        )
 
 
 def _check_tokenizer(path: Path, bundle: Bundle, llm: FrozenLLM) -> None:
