@@ -1,9 +1,9 @@
 """Changing a large catalog and its trie: 1,000 entities added, removed and renamed, against a rebuild from the names.
 
 A change is the whole way of the library: the catalog and the trie are read, the change is checked and kept, applied,
-and both are written in place of the former ones, hashes included. Each runs in a process of its own, whose libraries and
-and tokenizer are loaded (`tokenizer_s`). Then every array is compared with that of a trie built anew. Figures that end with
-cpu_s are CPU time, for machines with other work; the ratios are of these.
+and both are written in place of the former ones, hashes included. Each runs in a process of its own, whose libraries
+and tokenizer are loaded (`tokenizer_s`). Then every array is compared with that of a trie built anew. Figures that end
+with cpu_s are CPU time, for machines with other work; the ratios are of these.
 """
 
 from __future__ import annotations
