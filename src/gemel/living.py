@@ -75,7 +75,7 @@ def _make(root: Path, draft: Path, changes: Path) -> None:
     except BaseException:
         _restore(root, changes)
         raise
-    shutil.rmtree(root / STATE)
+    _forget(root)
     if recorded:
         out.print("Recorded by DVC; now `git add data.dvc dvc.lock` and commit.")
 
@@ -99,7 +99,15 @@ def _restore(root: Path, changes: Path) -> None:
                 put_in_place(draft, target)
         elif target.is_dir():
             shutil.rmtree(target)
-    shutil.rmtree(root / STATE)
+    _forget(root)
+
+
+def _forget(root: Path) -> None:
+    """Remove what was kept, at one stroke: half of it, left by a kill, would be taken for the whole."""
+    done = (root / STATE).with_name(f".{STATE.name}.draft-done")
+    shutil.rmtree(done, ignore_errors=True)
+    (root / STATE).rename(done)
+    shutil.rmtree(done)
 
 
 def _record() -> bool:
@@ -134,7 +142,7 @@ def _one_at_a_time(lock: Path) -> Iterator[None]:
             yield
     except Timeout:
         raise ArtifactError(
-            f"{lock}: another change is under way for {PATIENCE:.0f} s; wait for it and try again"
+            f"{lock}: another change has been under way for {PATIENCE:.0f} s; wait for it and try again"
         ) from None
 
 
