@@ -21,6 +21,10 @@ SIZES = {"train": 2_000, "dev": 300, "test": 600}
 ROLE_SHARES: Mapping[Role, float] = {"common": 0.63, "novel": 0.24, "unseen": 0.13}
 LEAST_IN_TRAINING: Mapping[Role, int] = {"common": 1, "novel": 2, "unseen": 0}
 LEAST_OF_A_KIND = 30
+CHANGES_NOTE = """\
+What was changed about releases since their data set was made: NAME/ is that of the data set NAME, as `gemel entities`
+keeps it. The stage `release` applies it, and no other stage reads it. See docs/catalog.md.
+"""
 NIL_SHARE, HINT_SHARE, HINT_SHARE_WITHOUT_IMAGE, IMAGELESS_SHARE = 0.05, 0.1, 0.5, 0.07
 
 
@@ -48,6 +52,12 @@ def write_dataset(world: World, folder: Path) -> None:
     facts = {"name": "sample", "format": 1, "source": "made by `python -m sample`", "licence": "Apache-2.0"}
     counts = {"posts": len(posts), "entities": CATALOG_SIZE}
     (folder / "dataset.json").write_text(json.dumps(facts | counts, indent=1) + "\n", encoding="utf-8")
+
+
+def write_changes_note(data: Path) -> None:
+    """Write what the folder of changes is; the stage `release` watches that folder, so it has to be there."""
+    (data / "changes").mkdir(parents=True, exist_ok=True)
+    (data / "changes" / "README.md").write_text(CHANGES_NOTE, encoding="utf-8")
 
 
 def dataset_texts(folder: Path) -> set[str]:

@@ -276,8 +276,8 @@ def test_zero_vector_stands_for_a_missing_image_where_it_is_set(
     approve(release, settings=settings_facts(settings))
     zeros = Linker.load(release)
     assert zeros.link([post()])[0].candidates != linker.link([post()])[0].candidates
-    seen = zeros._answerer._soft_tokens([])
-    torch.testing.assert_close(seen[None], zeros._answerer._mapper(torch.zeros(VISION_WIDTH)))
+    seen = zeros._opened.answerer._soft_tokens([])
+    torch.testing.assert_close(seen[None], zeros._opened.answerer._mapper(torch.zeros(VISION_WIDTH)))
 
 
 def test_missing_bundle_says_what_to_run(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ def accept(
     from gemel.core.config import read_params
     from gemel.posts.acceptance import accept as run
     from gemel.stages import POSTS
-    from gemel.stages.posts import ACCEPTED, FAILED, dataset_in_use
+    from gemel.stages.dataset import dataset_in_use
+    from gemel.stages.posts import ACCEPTED, FAILED
 
     _show(run(dataset_in_use(read_params()), (FAILED, POSTS), ACCEPTED, reason=reason))
 

@@ -8,30 +8,49 @@ corpus.parquet           the demonstrations
 vectors.npy              their images' vectors, (images, vision_dim), float32
 images.json              image SHA-256 of each row of vectors.npy
 confidence.json          from the evidence of a search to the chance that its answer is right; older bundles have none
+redirects.tsv            ids of entities that were merged, and the ids that they are now
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from gemel.confidence.calibrator import CALIBRATOR, Calibrator, read_calibrator
-from gemel.core.artifacts import read_manifest
+from gemel.core.artifacts import MANIFEST, read_manifest
 from gemel.core.config import parse_section
-from gemel.core.errors import ArtifactError
+from gemel.core.errors import ArtifactError, GemelError
 from gemel.core.settings import LinkerSettings
 from gemel.entities.catalog import Catalog
-from gemel.entities.trie import PackedTrie, read_trie
+from gemel.entities.trie import PackedTrie, read_trie, write_trie
 from gemel.features.tower import Vectors
 from gemel.mapper.mapper import WEIGHTS
-from gemel.tasks.linking.demonstrations import read_corpus
+from gemel.posts.redirects import REDIRECTS, read_redirects, write_redirects
+from gemel.tasks.linking.demonstrations import CORPUS, read_corpus
 
 ENTITIES, TRIE, VECTORS, IMAGES = "entities.parquet", "trie", "vectors.npy", "images.json"
+
+
+# An exchange of bundles is two renames; seconds between looks.
+_TRIES, _EXCHANGE_S = 5, 0.05
+
+
+class Stamp(NamedTuple):
+    """What tells one manifest file from any other that was in its place."""
+
+    inode: int
+    modified_ns: int
+    changed_ns: int
+    size: int
 
 
 @dataclass(frozen=True)
@@ -49,6 +68,40 @@ class Bundle:
     demonstrations: pl.DataFrame
     vectors: Mapping[str, Vectors]
     calibrator: Calibrator | None = None
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a bundle is to hold beside its facts.
+
+    vectors: image SHA-256 -> vision vector; those of images that no demonstration has are left out. calibrator: the
+    folder that holds it.
+    """
+
+    mapper: Path
+    catalog: Catalog
+    trie: PackedTrie
+    demonstrations: pl.DataFrame
+    vectors: Mapping[str, Vectors]
+    calibrator: Path
+
+
+def write_contents(folder: Path, contents: Contents) -> None:
+    """Write all files of a bundle but its manifest into an existing folder."""
+    shutil.copyfile(contents.mapper, folder / WEIGHTS)
+    shutil.copyfile(contents.calibrator / CALIBRATOR, folder / CALIBRATOR)
+    write_catalog(folder, contents.catalog, contents.trie)
+    contents.demonstrations.write_parquet(folder / CORPUS)
+    shown = contents.demonstrations["image_sha256"].drop_nulls().unique()
+    write_vectors(folder, {sha256: contents.vectors[sha256] for sha256 in shown})
+
+
+def write_catalog(folder: Path, catalog: Catalog, trie: PackedTrie) -> None:
+    """Write the files of a bundle that say what can be linked to. trie: of the catalog's names, in their order."""
+    catalog.write(folder / ENTITIES)
+    write_redirects(folder / REDIRECTS, catalog.redirects)
+    (folder / TRIE).mkdir()
+    write_trie(trie, folder / TRIE)
 
 
 def write_vectors(folder: Path, vectors: Mapping[str, Vectors]) -> None:
@@ -79,9 +132,45 @@ def read_bundle(folder: Path) -> Bundle:
         settings=parse_section(facts["settings"], "settings", LinkerSettings, folder / "manifest.json"),
         tokenizer_fingerprint=facts["tokenizer"],
         mapper=folder / WEIGHTS,
-        catalog=Catalog.read(folder / ENTITIES),
+        catalog=Catalog.read(folder / ENTITIES, _read_redirects(folder)),
         trie=read_trie(folder / TRIE),
         demonstrations=read_corpus(folder),
         vectors=dict(zip(order, vectors, strict=True)),
         calibrator=read_calibrator(folder) if (folder / CALIBRATOR).is_file() else None,
     )
+
+
+def stamp_of(folder: Path) -> Stamp | None:
+    """Which bundle lies in a folder, at the cost of one look at its manifest; None while there is none."""
+    try:
+        found = (folder / MANIFEST).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return Stamp(found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size)
+
+
+def read_whole(folder: Path) -> tuple[Bundle, Stamp]:
+    """Open a bundle as read_bundle, though another may be taking its place: all comes from one of the two.
+
+    Raises: ArtifactError as read_bundle, if it is so for longer than an exchange takes.
+    """
+    for _ in range(_TRIES - 1):
+        before = stamp_of(folder)
+        # Between the two renames of an exchange there is nothing; and a file may come from the one, the next from the
+        # other, which hashes or lengths would tell, or the stamp does.
+        with contextlib.suppress(GemelError, OSError, ValueError):
+            bundle = read_bundle(folder)
+            if before is not None and stamp_of(folder) == before:
+                return bundle, before
+        if before is not None and stamp_of(folder) == before:
+            break
+        time.sleep(_EXCHANGE_S)
+    bundle, stamp = read_bundle(folder), stamp_of(folder)
+    if stamp is None:
+        raise ArtifactError(f"{folder}: it went while it was read; run `dvc repro release`")
+    return bundle, stamp
+
+
+def _read_redirects(folder: Path) -> Mapping[str, str]:
+    # Releases that were made before there were changes have no such file.
+    return read_redirects(folder / REDIRECTS) if (folder / REDIRECTS).is_file() else {}

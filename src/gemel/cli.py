@@ -1,4 +1,4 @@
-"""The command line: `gemel import | accept | link | demonstrations | export | audit | report | doctor`.
+"""The command line: `gemel import | accept | link | entities | demonstrations | export | audit | report | doctor`.
 
 Libraries are imported inside the commands: `gemel --help` must not wait for torch.
 """
@@ -21,6 +21,7 @@ from gemel.accept import accept
 from gemel.cli_audit import audit
 from gemel.cli_demonstrations import demonstrations
 from gemel.cli_doctor import doctor
+from gemel.cli_entities import entities
 from gemel.cli_export import export
 from gemel.cli_import import importer
 from gemel.cli_report import report
@@ -37,6 +38,7 @@ app = typer.Typer(no_args_is_help=True, help="Link mentions in image-text posts 
 app.add_typer(importer, name="import")
 app.add_typer(audit, name="audit")
 app.add_typer(demonstrations, name="demonstrations")
+app.add_typer(entities, name="entities")
 app.command()(accept)
 app.command()(doctor)
 app.command()(report)

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 
 from gemel.answerer import Answer, Answerer, Query
-from gemel.bundle import Bundle, read_bundle
+from gemel.bundle import Bundle, Stamp, read_whole, stamp_of
 from gemel.confidence.evidence import CANDIDATES
 from gemel.confidence.gallery import Gallery
 from gemel.confidence.judge import Judge, Judgement
@@ -33,6 +34,52 @@ IMAGES_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
+class Models:
+    """The frozen models, which outlive a release.
+
+    root: the folder that relative paths of models start from. backbone: their settings, with paths from root.
+    device: a torch device. tokens_at_once: see RuntimeSettings.
+    """
+
+    root: Path
+    backbone: BackboneSettings
+    llm: FrozenLLM
+    encoder: VisionEncoder
+    device: str
+    tokens_at_once: int
+
+
+@dataclass(frozen=True)
+class Opened:
+    """All that comes from one release; a call to link uses one from its start to its end.
+
+    chooser: its corpus is the answerer's book. judge: None for shares within the beam as probabilities. stamp: which
+    release it is.
+    """
+
+    answerer: Answerer
+    chooser: Chooser
+    judge: Judge | None
+    stamp: Stamp
+
+    def link(self, asked: _Asked, answer: Answer, results: int | None) -> Link:
+        """The link of a mention, its candidates with their chances."""
+        found = Judgement(answer.candidates, nil_probability=0.0, nil=False, sure=False)
+        if self.judge is not None:
+            found = self.judge.judge(answer.candidates, asked.query.vector)
+        return Link(
+            asked.post.post_id,
+            asked.query.mention,
+            found.candidates[:results],
+            asked.image,
+            _notes(asked.post, asked.query.mention, answer),
+            found.nil_probability,
+            found.nil,
+            found.sure,
+        )
+
+
+@dataclass(frozen=True)
 class _Asked:
     """A mention of a post as a query. image: how reading the post's went, as in Link."""
 
@@ -42,47 +89,67 @@ class _Asked:
 
 
 class Linker:
-    """Links the mentions of posts. Make one with `Linker.load`."""
+    """Links the mentions of posts. Make one with `Linker.load`. Threads may share it."""
 
-    def __init__(
-        self, answerer: Answerer, chooser: Chooser, encoder: VisionEncoder, judge: Judge | None = None
-    ) -> None:
-        """chooser: its corpus is the answerer's book. judge: None for shares within the beam as probabilities."""
-        self._answerer, self._chooser, self._encoder, self._judge = answerer, chooser, encoder, judge
+    def __init__(self, path: Path, models: Models, opened: Opened, *, watch: bool) -> None:
+        """path: of the release, which watch has looked at whenever something is to be linked."""
+        self._path, self._models, self._opened, self._watch = path, models, opened, watch
+        self._refused: Stamp | None = None
+        self._refreshing = Lock()
 
     @classmethod
     def load(
-        cls, path: Path | str, *, root: Path | str = ".", device: str = "cpu", tokens_at_once: int = TOKENS_AT_ONCE
+        cls,
+        path: Path | str,
+        *,
+        root: Path | str = ".",
+        device: str = "cpu",
+        tokens_at_once: int = TOKENS_AT_ONCE,
+        watch: bool = False,
     ) -> Linker:
         """Open a release bundle.
 
         root: the folder that relative paths of frozen models start from. device: a torch device. tokens_at_once: see
-        RuntimeSettings.
+        RuntimeSettings. watch: take up a new release in the same folder when next something is to be linked.
         Raises: ArtifactError if the bundle is absent, damaged or made with another tokenizer; BackboneError if a frozen
         model can't be had; ShapeError if the mapper is of another width.
         """
-        bundle = read_bundle(Path(path))
-        settings = dataclasses.replace(bundle.settings, backbone=rooted(bundle.settings.backbone, Path(root)))
-        llm = load_llm(settings.backbone.llm, device)
+        bundle, stamp = read_whole(Path(path))
+        backbone = rooted(bundle.settings.backbone, Path(root))
+        llm = load_llm(backbone.llm, device)
         _check_tokenizer(Path(path), bundle, llm)
-        if settings.backbone.notice:
-            warnings.warn(settings.backbone.notice, stacklevel=2)
-        chosen = settings.demonstrations
-        corpus = corpus_of(bundle.demonstrations)
-        scorer = make_scorer(chosen.method, corpus.mentions, seed=chosen.seed, encoder=chosen.encoder, device=device)
-        vision = settings.backbone.vision
-        encoder = load_encoder(vision.model, vision.pretrained, device)
-        answerer = Answerer(
-            llm=llm,
-            mapper=load_mapper(bundle.mapper, vision_dim=encoder.width, llm_dim=llm.width),
-            catalog=bundle.catalog,
-            trie=bundle.trie,
-            book=DemonstrationBook(bundle.demonstrations, llm.encode, settings.prompt.names),
-            vectors=bundle.vectors,
-            settings=settings,
-            tokens_at_once=tokens_at_once,
-        )
-        return cls(answerer, Chooser(corpus, scorer, chosen.count), encoder, _judge(bundle))
+        if backbone.notice:
+            warnings.warn(backbone.notice, stacklevel=2)
+        encoder = load_encoder(backbone.vision.model, backbone.vision.pretrained, device)
+        models = Models(Path(root), backbone, llm, encoder, device, tokens_at_once)
+        return cls(Path(path), models, _opened(bundle, stamp, models), watch=watch)
+
+    def refresh(self) -> bool:
+        """Take up the release that now lies in the folder, if it is another one. The frozen models stay.
+
+        What is being linked goes on with the release that it began with. A release that is damaged, or made for other
+        frozen models, is refused with a warning, and the present one stays in use; so it does while the folder is
+        absent, and while another thread takes up the new one.
+        Returns: whether another release is in use now.
+        """
+        stamp = stamp_of(self._path)
+        if stamp is None or stamp in (self._opened.stamp, self._refused):
+            return False
+        if not self._refreshing.acquire(blocking=False):
+            return False
+        try:
+            bundle, stamp = read_whole(self._path)
+            _check_backbone(self._path, bundle, self._models)
+            _check_tokenizer(self._path, bundle, self._models.llm)
+            self._opened = _opened(bundle, stamp, self._models)
+        # Whatever is wrong with another release: no request may fail for it.
+        except Exception as error:
+            self._refused = stamp
+            warnings.warn(f"the new release is not taken up, the former one stays in use: {error}", stacklevel=2)
+            return False
+        finally:
+            self._refreshing.release()
+        return True
 
     def link(self, posts: Sequence[Post], results: int | None = None) -> list[Link]:
         """Link every mention of some posts, in order.
@@ -98,38 +165,31 @@ class Linker:
         self, posts: Iterable[Post], posts_at_once: int = 256, results: int | None = None
     ) -> Iterator[Link]:
         """Link posts as they come, a batch at a time; equal mentions of a batch have their demonstrations read once."""
+        opened = self._latest()
         coming = iter(posts)
         while some := tuple(islice(coming, posts_at_once)):
-            yield from self._link_some(some, results)
+            yield from self._link_some(opened, some, results)
 
     def explain(self, post: Post, results: int | None = None) -> list[Explanation]:
         """Link every mention of a post, and say why it was linked so. results, Raises: as link has them."""
-        return [self._explain(asked, results) for asked in self._ask([post])]
+        opened = self._latest()
+        return [_explain(opened, asked, results) for asked in self._ask(opened, [post])]
 
-    def _explain(self, asked: _Asked, results: int | None) -> Explanation:
-        query, answerer = asked.query, self._answerer
-        (answer,) = answerer.answer([query])
-        link = self._link(asked, answer, results)
-        alone = dataclasses.replace(query, demonstrations=())
-        best = dataclasses.replace(query, among=answerer.choices.among((link.best.entity_id,)))
-        (blind, blind_best), (unaided,) = answerer.answer([query, best], "nothing"), answerer.answer([alone])
-        return Explanation(
-            link,
-            blind.candidates[:results],
-            unaided.candidates[:results],
-            answerer.shown(query, answer),
-            None if query.vector is None else blind_best.candidates[0].score,
-        )
+    def _latest(self) -> Opened:
+        """The release to use for what is to be linked now."""
+        if self._watch:
+            self.refresh()
+        return self._opened
 
-    def _link_some(self, posts: Sequence[Post], results: int | None) -> Iterator[Link]:
-        asked = self._ask(posts)
+    def _link_some(self, opened: Opened, posts: Sequence[Post], results: int | None) -> Iterator[Link]:
+        asked = self._ask(opened, posts)
         # A judgement needs more than the best candidate.
-        searched = results if results is None or self._judge is None else max(results, CANDIDATES)
-        answers = self._answerer.answer([each.query for each in asked], results=searched)
+        searched = results if results is None or opened.judge is None else max(results, CANDIDATES)
+        answers = opened.answerer.answer([each.query for each in asked], results=searched)
         for each, answer in zip(asked, answers, strict=True):
-            yield self._link(each, answer, results)
+            yield opened.link(each, answer, results)
 
-    def _ask(self, posts: Sequence[Post]) -> list[_Asked]:
+    def _ask(self, opened: Opened, posts: Sequence[Post]) -> list[_Asked]:
         for post in posts:
             check_post(post)
         # Pictures are decoded a few at a time: a hundred large ones would take gigabytes.
@@ -138,35 +198,13 @@ class Linker:
         asked = [
             (post, mention, *sight) for post, sight in zip(posts, sights, strict=True) for mention in post.mentions
         ]
-        chosen = self._chooser.choose_all([mention.text for _, mention, *_ in asked], [post.text for post, *_ in asked])
+        chosen = opened.chooser.choose_all(
+            [mention.text for _, mention, *_ in asked], [post.text for post, *_ in asked]
+        )
         return [
-            _Asked(post, status, Query(mention, post.text, rows, vector, among=self._among(post, mention)))
+            _Asked(post, status, Query(mention, post.text, rows, vector, among=_among(opened, post, mention)))
             for (post, mention, vector, status), rows in zip(asked, chosen, strict=True)
         ]
-
-    def _link(self, asked: _Asked, answer: Answer, results: int | None) -> Link:
-        found = self._judged(answer, asked.query.vector)
-        return Link(
-            asked.post.post_id,
-            asked.query.mention,
-            found.candidates[:results],
-            asked.image,
-            _notes(asked.post, asked.query.mention, answer),
-            found.nil_probability,
-            found.nil,
-            found.sure,
-        )
-
-    def _judged(self, answer: Answer, vector: Vectors | None) -> Judgement:
-        if self._judge is None:
-            return Judgement(answer.candidates, nil_probability=0.0, nil=False, sure=False)
-        return self._judge.judge(answer.candidates, vector)
-
-    def _among(self, post: Post, mention: Mention) -> TrieSubset | None:
-        try:
-            return self._answerer.choices.among(mention.candidates, mention.entity_type)
-        except RequestError as error:
-            raise RequestError(f"{_title(post)}: {error}") from None
 
     def _read_images(self, posts: Sequence[Post]) -> list[tuple[Vectors | None, str]]:
         """The vector of each post's image and how reading it went."""
@@ -181,8 +219,56 @@ class Linker:
             else:
                 places.append(place)
                 statuses[place] = "read"
-        encoded = dict(zip(places, self._encoder.encode(images), strict=True)) if images else {}
+        encoded = dict(zip(places, self._models.encoder.encode(images), strict=True)) if images else {}
         return [(encoded.get(place), status) for place, status in enumerate(statuses)]
+
+
+def _opened(bundle: Bundle, stamp: Stamp, models: Models) -> Opened:
+    settings = dataclasses.replace(bundle.settings, backbone=models.backbone)
+    chosen, llm = settings.demonstrations, models.llm
+    corpus = corpus_of(bundle.demonstrations)
+    scorer = make_scorer(chosen.method, corpus.mentions, seed=chosen.seed, encoder=chosen.encoder, device=models.device)
+    answerer = Answerer(
+        llm=llm,
+        mapper=load_mapper(bundle.mapper, vision_dim=models.encoder.width, llm_dim=llm.width),
+        catalog=bundle.catalog,
+        trie=bundle.trie,
+        book=DemonstrationBook(bundle.demonstrations, llm.encode, settings.prompt.names),
+        vectors=bundle.vectors,
+        settings=settings,
+        tokens_at_once=models.tokens_at_once,
+    )
+    return Opened(answerer, Chooser(corpus, scorer, chosen.count), _judge(bundle), stamp)
+
+
+def _judge(bundle: Bundle) -> Judge | None:
+    if bundle.calibrator is None:
+        return None
+    shown = bundle.demonstrations.select("entity_id", "image_sha256").iter_rows()
+    return Judge(bundle.calibrator, Gallery(bundle.vectors, shown))
+
+
+def _explain(opened: Opened, asked: _Asked, results: int | None) -> Explanation:
+    query, answerer = asked.query, opened.answerer
+    (answer,) = answerer.answer([query])
+    link = opened.link(asked, answer, results)
+    alone = dataclasses.replace(query, demonstrations=())
+    best = dataclasses.replace(query, among=answerer.choices.among((link.best.entity_id,)))
+    (blind, blind_best), (unaided,) = answerer.answer([query, best], "nothing"), answerer.answer([alone])
+    return Explanation(
+        link,
+        blind.candidates[:results],
+        unaided.candidates[:results],
+        answerer.shown(query, answer),
+        None if query.vector is None else blind_best.candidates[0].score,
+    )
+
+
+def _among(opened: Opened, post: Post, mention: Mention) -> TrieSubset | None:
+    try:
+        return opened.answerer.choices.among(mention.candidates, mention.entity_type)
+    except RequestError as error:
+        raise RequestError(f"{_title(post)}: {error}") from None
 
 
 def rooted(backbone: BackboneSettings, root: Path) -> BackboneSettings:
@@ -218,13 +304,6 @@ def check_post(post: Post) -> None:
         raise RequestError(f"{name}: holds a lone surrogate, which is no character; repair the encoding") from None
 
 
-def _judge(bundle: Bundle) -> Judge | None:
-    if bundle.calibrator is None:
-        return None
-    shown = bundle.demonstrations.select("entity_id", "image_sha256").iter_rows()
-    return Judge(bundle.calibrator, Gallery(bundle.vectors, shown))
-
-
 def _title(post: Post) -> str:
     return f"post {post.post_id!r}" if post.post_id else "the post"
 
@@ -239,6 +318,15 @@ def _notes(post: Post, mention: Mention, answer: Answer) -> tuple[str, ...]:
         kept = f"{answer.kept_characters} of {len(post.text)} characters"
         notes.append(f"the text was cut to {kept}, as the LLM's context has no room for more")
     return tuple(notes)
+
+
+def _check_backbone(path: Path, bundle: Bundle, models: Models) -> None:
+    wanted, loaded = rooted(bundle.settings.backbone, models.root), models.backbone
+    if (wanted.llm, wanted.vision) != (loaded.llm, loaded.vision):
+        raise ArtifactError(
+            f"{path}: made for the LLM {wanted.llm.model} and the encoder {wanted.vision.model} with these settings, "
+            f"loaded are {loaded.llm.model} and {loaded.vision.model}; start the linker anew"
+        )
 
 
 def _check_tokenizer(path: Path, bundle: Bundle, llm: FrozenLLM) -> None:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -37,19 +38,20 @@ class NamingReport:
     respaced: int
 
 
-def unique_names(entities: Iterable[Entity]) -> NamingReport:
+def unique_names(entities: Iterable[Entity], reserved: Iterable[str] = ()) -> NamingReport:
     """Give every entity a unique name, as Wikipedia does: "Mercury", or where that is shared "Mercury (planet)".
 
     An explicit name is kept if no other entity has it. The others are named by the title of their Wikipedia article or
     their label if it is free and unique among them, else by label (type), label (description), label (year), label
     (id). The result doesn't depend on the order.
+    reserved: names of other entities, which stay theirs.
     Raises: DataError if there are no entities, two have one id, or one has neither name nor label.
     """
     given = list(entities)
     _check_ids([entity.entity_id for entity in given])
     cleaned = [_respace(entity) for entity in given]
     named: dict[str, tuple[str, str]] = {}
-    taken: set[str] = set()
+    taken = set(reserved)
     left: Sequence[Entity] = cleaned
     for rung in RUNGS[:-1]:
         left = _climb(left, rung, named, taken)
@@ -63,19 +65,28 @@ def unique_names(entities: Iterable[Entity]) -> NamingReport:
     )
 
 
+def proposals(entity: Entity) -> frozenset[str]:
+    """Every name that unique_names may give an entity, but those with its id twice."""
+    cleaned = _respace(entity)
+    return frozenset((*(propose(cleaned) for propose in _PROPOSALS.values()), _free_name(cleaned, set()))) - {""}
+
+
 class Catalog:
     """Entities in a fixed order, found by id, by name or by the index of their name (the trie's numbering).
 
     The rows stay in a table, so that millions of entities cost columns and not objects.
     """
 
-    def __init__(self, table: pl.DataFrame) -> None:
-        """table: one row an entity, columns as the fields of core.schema.Entity.
+    def __init__(self, table: pl.DataFrame, redirects: Mapping[str, str] = MappingProxyType({})) -> None:
+        """table: one row an entity, columns as the fields of core.schema.Entity. redirects: id of an entity that was
+        merged -> id of the one that it is now.
 
         Raises: DataError if it has no rows, or an id or a name is empty or occurs twice.
         """
-        _check_ids(table["entity_id"].to_list())
-        names = table["name"]
+        # As a column: sets of millions of strings take seconds.
+        ids, names = table["entity_id"], table["name"]
+        if not len(ids) or (ids.is_null() | (ids == "")).any() or ids.n_unique() < len(ids):
+            _check_ids(ids.to_list())
         if (names.is_null() | (names == "")).any():
             raise DataError(f"entity {table.filter(names.fill_null('') == '')['entity_id'][0]!r} has no name")
         if names.n_unique() < table.height:
@@ -85,7 +96,8 @@ class Catalog:
                 f"{twice.filter(pl.col('name') == twice['name'][0])['entity_id'].to_list()[:3]}; "
                 "tell them apart with unique_names first"
             )
-        self._table = table.select(*ENTITIES_SCHEMA)
+        self.table = table.select(*ENTITIES_SCHEMA)
+        self.redirects = redirects
 
     @classmethod
     def of(cls, entities: Iterable[Entity]) -> Catalog:
@@ -94,8 +106,8 @@ class Catalog:
         return cls(pl.DataFrame(rows, schema=ENTITIES_SCHEMA))
 
     @classmethod
-    def read(cls, path: Path) -> Catalog:
-        """Read the entity table that the stage `posts` wrote.
+    def read(cls, path: Path, redirects: Mapping[str, str] = MappingProxyType({})) -> Catalog:
+        """Read the entity table that the stage `posts` wrote. redirects: as for a new one.
 
         Raises: ArtifactError if it is absent or isn't such a table; DataError if its rows break the rules.
         """
@@ -109,19 +121,23 @@ class Catalog:
         if missing:
             raise ArtifactError(f"{path}: columns {missing} are missing, found {table.columns}; run `dvc repro posts`")
         try:
-            return cls(table)
+            return cls(table, redirects)
         except DataError as error:
             raise DataError(f"{path}: {error}") from None
+
+    def write(self, path: Path) -> None:
+        """Write the table of entities; equal tables give equal bytes."""
+        self.table.rechunk().write_parquet(path, compression="zstd")
 
     @functools.cached_property
     def ids(self) -> tuple[str, ...]:
         """All entity ids, in catalog order."""
-        return tuple(self._table["entity_id"].to_list())
+        return tuple(self.table["entity_id"].to_list())
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:
         """All names, in catalog order: names[i] belongs to ids[i]."""
-        return tuple(self._table["name"].to_list())
+        return tuple(self.table["name"].to_list())
 
     @functools.cached_property
     def names_sha256(self) -> str:
@@ -129,10 +145,10 @@ class Catalog:
         return hashlib.sha256("\0".join(self.names).encode()).hexdigest()
 
     def __len__(self) -> int:
-        return self._table.height
+        return self.table.height
 
     def __contains__(self, entity_id: object) -> bool:
-        return entity_id in self._index_of_id
+        return self.redirects.get(str(entity_id), entity_id) in self._index_of_id
 
     def at(self, index: int) -> Entity:
         """The entity whose name is names[index].
@@ -141,29 +157,29 @@ class Catalog:
         """
         if not 0 <= index < len(self):
             raise DataError(f"name index {index} is outside the catalog of {len(self)} entities")
-        row = self._table.row(index, named=True)
+        row = self.table.row(index, named=True)
         return Entity(**(row | {"aliases": tuple(row["aliases"] or ())}))
 
     def entity(self, entity_id: str) -> Entity:
-        """The entity with this id.
+        """The entity with this id, or the one that it was merged into.
 
         Raises: DataError if the catalog doesn't have it.
         """
         return self.at(self.index(entity_id))
 
     def index(self, entity_id: str) -> int:
-        """The index of the name of the entity with this id.
+        """The index of the name of the entity with this id, or of the one that it was merged into.
 
         Raises: DataError if the catalog doesn't have it.
         """
-        index = self._index_of_id.get(entity_id)
+        index = self._index_of_id.get(self.redirects.get(entity_id, entity_id))
         if index is None:
             raise DataError(f"no entity {entity_id!r} in the catalog of {len(self)} entities")
         return index
 
     def other_names(self) -> Iterator[tuple[int, str]]:
         """The label and the aliases of every entity, each with the entity's index, in catalog order."""
-        for index, (label, aliases) in enumerate(self._table.select("label", "aliases").iter_rows()):
+        for index, (label, aliases) in enumerate(self.table.select("label", "aliases").iter_rows()):
             for text in (label or "", *(aliases or ())):
                 yield index, text
 
@@ -172,9 +188,9 @@ class Catalog:
 
         Raises: DataError if there are none.
         """
-        found = (self._table["entity_type"] == entity_type).arg_true().to_numpy().astype(np.int64)
+        found = (self.table["entity_type"] == entity_type).arg_true().to_numpy().astype(np.int64)
         if not len(found):
-            common = self._table["entity_type"].value_counts(sort=True)["entity_type"].head(8).to_list()
+            common = self.table["entity_type"].value_counts(sort=True)["entity_type"].head(8).to_list()
             raise DataError(f"no entity of type {entity_type!r}; the most common types: {', '.join(map(repr, common))}")
         return found
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 import numpy as np
@@ -26,9 +26,12 @@ from torch import Tensor
 from gemel.core.artifacts import file_sha256
 from gemel.core.errors import ArtifactError
 from gemel.core.image_files import ImageFiles
-from gemel.features.encoder import VisionEncoder
 from gemel.features.loading import Wanted, pixel_batches
 from gemel.features.tower import Vectors
+
+if TYPE_CHECKING:
+    # Who only reads vectors must not wait for the encoders' libraries.
+    from gemel.features.encoder import VisionEncoder
 
 PART_IMAGES = 256
 _DRAFT = "draft-"

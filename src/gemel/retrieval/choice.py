@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
+from threading import Lock
 
 import numpy as np
 
@@ -27,7 +28,10 @@ class Corpus:
 
 
 class Chooser:
-    """Chooses demonstrations; remembers the rankings of the latest mention strings, on which alone they depend."""
+    """Chooses demonstrations; remembers the rankings of the latest mention strings, on which alone they depend.
+
+    Threads may share it.
+    """
 
     def __init__(self, corpus: Corpus, scorer: Scorer, count: int, remembered: int = REMEMBERED) -> None:
         """count: demonstrations per query; fewer where the corpus has fewer. remembered: how many rankings."""
@@ -42,6 +46,7 @@ class Chooser:
         for (mention, _), rows in self._same_post.items():
             self._most_excluded[mention] = max(self._most_excluded.get(mention, 0), len(rows))
         self._ranked: dict[str, list[int]] = {}
+        self._remembering = Lock()
 
     def choose(self, mention: str, text: str) -> tuple[int, ...]:
         """Rows of the corpus, the most relevant first, without those that have the same mention and the same text."""
@@ -51,7 +56,8 @@ class Chooser:
         """Choose for each mention in its text; the two run in parallel. Distinct mentions are ranked in batches."""
         if not self._count:
             return [()] * len(mentions)
-        rankings = self._rankings(dict.fromkeys(mentions))
+        with self._remembering:
+            rankings = self._rankings(dict.fromkeys(mentions))
         chosen = []
         for mention, text in zip(mentions, texts, strict=True):
             excluded = self._same_post.get((mention, text), set())

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from gemel.core.artifacts import new_artifact
-from gemel.core.config import PARAMS, parse_section, read_params
-from gemel.core.errors import ConfigError, DataError
+from gemel.core.config import parse_section, read_params
+from gemel.core.errors import DataError
 from gemel.core.image_archive import open_images
 from gemel.core.settings import ImagesSettings
 from gemel.entities.catalog import NamingReport, unique_names
@@ -24,6 +22,7 @@ from gemel.posts.expectations import ValidationReport, validate_tables
 from gemel.posts.image_vectors import ImageVectors
 from gemel.posts.tables import build_tables, table_facts
 from gemel.stages import DATA, POSTS
+from gemel.stages.dataset import dataset_in_use
 
 FAILED = Path("artifacts/.failed/posts")
 ACCEPTED = Path("conf/accepted")  # the profile of each data set's accepted version; committed
@@ -59,14 +58,6 @@ def main() -> None:
         _show(naming, report, name, compared=accepted is not None)
         _refuse(name, draft, report)
     shutil.rmtree(FAILED, ignore_errors=True)
-
-
-def dataset_in_use(params: Mapping[str, Any]) -> str:
-    """The name of the data set that params.yaml states. Raises: ConfigError if it names no folder of DATA."""
-    name = params.get("dataset")
-    if not isinstance(name, str) or not name or name.startswith(".") or Path(name).name != name:
-        raise ConfigError(f"{PARAMS}: dataset: expected the name of a folder in {DATA}/, found {name!r}")
-    return name
 
 
 def _refuse(name: str, draft: Path, report: ValidationReport) -> None:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
-from gemel.bundle import (
-    ENTITIES,
-    TRIE,
-    settings_facts,
-    write_vectors,
-)
-from gemel.confidence.calibrator import CALIBRATOR
+from gemel.bundle import ENTITIES, Contents, settings_facts, write_contents
+from gemel.changes.assembly import Changed, with_entity_changes
 from gemel.changes.corrected import CorrectedCorpus, corrected_corpus, correction_vectors, expect_encoder
 from gemel.changes.corrections import read_corrections
-from gemel.core.artifacts import artifact_hash, new_artifact, read_manifest
-from gemel.core.config import load_section
+from gemel.changes.rows import read_entity_changes
+from gemel.core.artifacts import artifact_hash, expect_fact, new_artifact, read_manifest
+from gemel.core.config import load_section, read_params
 from gemel.core.settings import (
     BackboneSettings,
     DemonstrationSettings,
@@ -29,7 +27,9 @@ from gemel.core.settings import (
     RuntimeSettings,
 )
 from gemel.entities.catalog import Catalog
-from gemel.entities.trie import read_trie, write_trie
+from gemel.entities.trie import read_trie
+from gemel.entities.trie_build import NameTokens
+from gemel.entities.trie_update import Tokenize
 from gemel.evaluation.protocol import read_card
 from gemel.features.encoder import VisionEncoder, load_encoder
 from gemel.features.store import FINGERPRINT, FeatureStore
@@ -37,7 +37,6 @@ from gemel.features.tower import Vectors
 from gemel.mapper.mapper import WEIGHTS
 from gemel.stages import (
     CONFIDENCE,
-    CHANGES,
     DEMONSTRATIONS,
     ENTITY_TRIE,
     EVALUATION,
@@ -49,13 +48,17 @@ from gemel.stages import (
     PROGRESS,
     RELEASE,
 )
-from gemel.tasks.linking.demonstrations import CORPUS, read_corpus
+from gemel.stages.dataset import changes_in_use
+from gemel.tasks.linking.demonstrations import read_corpus
 
 INPUTS = (POSTS, IMAGE_FEATURES, DEMONSTRATIONS, ENTITY_TRIE, MAPPER, CONFIDENCE, EVALUATION)
 
 
 def main() -> None:
-    """Bundle the mapper that is best on dev. Accuracies go into the manifest, with the protocol that they stand on."""
+    """Bundle the mapper that is best on dev, and the catalog and demonstrations with the changes made since.
+
+    Accuracies go into the manifest, with the protocol that they stand on; they are those without the changes.
+    """
     manifests = {folder: read_manifest(folder, folder.name) for folder in INPUTS}
     settings = LinkerSettings(
         backbone=load_section("backbone", BackboneSettings),
@@ -64,30 +67,39 @@ def main() -> None:
         missing_image=load_section("mapper", MapperSettings).missing_image,
         prompt=load_section("prompt", PromptSettings),
     )
-    best = json.loads(MAPPER_SUMMARY.read_text(encoding="utf-8"))["best_seed"]
-    metrics = json.loads(METRICS.read_text(encoding="utf-8"))
-    changes = CHANGES / manifests[POSTS]["dataset"]
-    corrected = corrected_corpus(read_corpus(DEMONSTRATIONS), read_corrections(changes), Catalog.read(POSTS / ENTITIES))
+    tokenizer, changes = manifests[ENTITY_TRIE]["tokenizer"], changes_in_use(read_params())
+    changed = with_entity_changes(_base(), read_entity_changes(changes), _tokenize_with(settings.backbone, tokenizer))
+    contents = changed.contents
+    corrected = corrected_corpus(contents.demonstrations, read_corrections(changes), contents.catalog)
     vectors = _vectors(corrected, changes, manifests[IMAGE_FEATURES][FINGERPRINT], settings.backbone)
+    metrics = json.loads(METRICS.read_text(encoding="utf-8"))
     facts = {
         "settings": settings_facts(settings),
-        "tokenizer": manifests[ENTITY_TRIE]["tokenizer"],
+        "tokenizer": tokenizer,
         "dataset": manifests[POSTS]["dataset"],
         "graded_by": metrics["graded_by"],
         "protocol": read_card(EVALUATION),
         "accuracy": {split: metrics[split]["accuracy"] for split in ("dev", "test")},
-        "corrections": {"shown": len(corrected.shown), "dropped": len(corrected.dropped)},
         "made_from": {folder.name: artifact_hash(folder) for folder in INPUTS},
+        "changes": dict(changed.counts),
+        "corrections": {"shown": len(corrected.shown), "dropped": len(corrected.dropped)},
     }
     with new_artifact(RELEASE, "release", facts) as draft:
-        shutil.copyfile(MAPPER / f"seed-{best}" / WEIGHTS, draft / WEIGHTS)
-        shutil.copyfile(CONFIDENCE / CALIBRATOR, draft / CALIBRATOR)
-        shutil.copyfile(POSTS / ENTITIES, draft / ENTITIES)
-        (draft / TRIE).mkdir()
-        write_trie(read_trie(ENTITY_TRIE), draft / TRIE)
-        corrected.table.write_parquet(draft / CORPUS)
-        write_vectors(draft, vectors)
-    _tell(corrected)
+        write_contents(draft, replace(contents, demonstrations=corrected.table, vectors=vectors))
+    _show(changed, corrected)
+
+
+def _base() -> Contents:
+    """What the other stages made."""
+    best = json.loads(MAPPER_SUMMARY.read_text(encoding="utf-8"))["best_seed"]
+    return Contents(
+        mapper=MAPPER / f"seed-{best}" / WEIGHTS,
+        catalog=Catalog.read(POSTS / ENTITIES),
+        trie=read_trie(ENTITY_TRIE),
+        demonstrations=read_corpus(DEMONSTRATIONS),
+        vectors=FeatureStore(IMAGE_FEATURES),
+        calibrator=CONFIDENCE,
+    )
 
 
 def _vectors(
@@ -108,16 +120,37 @@ def _vectors(
     return {sha256: made[sha256] if sha256 in made else features[sha256] for sha256 in wanted}
 
 
-def _tell(corpus: CorrectedCorpus) -> None:
-    console = Console(soft_wrap=True)
-    if corpus.shown:
-        console.print(f"{len(corpus.shown)} corrections among the demonstrations.")
-    for each in corpus.dropped:
+def _tokenize_with(backbone: BackboneSettings, fingerprint: str) -> Tokenize:
+    """A function that tokenizes names as the trie's were; it loads the tokenizer when it is called."""
+
+    def tokenize(names: Sequence[str]) -> NameTokens:
+        from gemel.llm.names import tokenize_names
+        from gemel.llm.tokens import load_tokenizer, tokenizer_fingerprint
+
+        tokenizer = load_tokenizer(backbone.llm.model, backbone.llm.revision)
+        used = tokenizer_fingerprint(tokenizer)
+        expect_fact(ENTITY_TRIE, {"tokenizer": fingerprint}, "tokenizer", used, "entity_trie")
+        return tokenize_names(names, tokenizer)
+
+    return tokenize
+
+
+def _show(changed: Changed, corrected: CorrectedCorpus) -> None:
+    console = Console()
+    counts = ", ".join(f"{what.replace('_', ' ')} {count}" for what, count in changed.counts.items() if count)
+    if counts:
+        console.print(f"Changes in the release: {counts}.", highlight=False, soft_wrap=True)
+    for entity_id, why in changed.unfit.items():
+        console.print(f"[yellow]{escape(f'{entity_id}: {why}')}[/]", highlight=False, soft_wrap=True)
+    if corrected.shown:
+        console.print(f"{len(corrected.shown)} corrections among the demonstrations.", soft_wrap=True)
+    for each in corrected.dropped:
         said = f"{each.mention.mention!r} as {each.mention.entity}"
         console.print(
             f"correction {each.id} ({said}) left out: the catalog has no such entity any more; "
             f"`gemel demonstrations remove {each.id}` forgets it",
             markup=False,
+            soft_wrap=True,
         )
 
 
