@@ -7,13 +7,14 @@ import re
 import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
-from tiny_world import NOTICE, NUM_BEAMS, PREFIX_TOKENS, VISION_WIDTH, WIDTH, linker_settings, write_picture
+from tiny_world import NOTICE, NUM_BEAMS, PREFIX_TOKENS, VISION_WIDTH, WHO, WIDTH, linker_settings, write_picture
 
 from gemel import predictor
 from gemel.answerer import Answerer
@@ -27,7 +28,7 @@ from gemel.llm.loading import load_llm
 from gemel.mapper.adapters.linear import LinearMapper
 from gemel.mapper.mapper import WEIGHTS, load_mapper, save_mapper
 from gemel.predictor import Linker, rooted
-from gemel.tasks.linking.demonstrations import DemonstrationBook
+from gemel.tasks.linking.demonstrations import DemonstrationBook, read_corpus
 
 TEXT = "Great shot of the Jaguar this morning"
 
@@ -341,6 +342,29 @@ def test_names_of_demonstrations_are_encoded_as_the_bundle_says(
     with pytest.warns(UserWarning, match=NOTICE):
         Linker.load(release)
     assert book.call_args.args[2] == "in_segment"
+
+
+def test_linker_shows_posts_of_like_images_where_they_have_a_weight(
+    release: Path, tiny_backbones: BackboneSettings, tmp_path: Path
+) -> None:
+    settings = linker_settings(tiny_backbones)
+    shown = dataclasses.replace(settings.demonstrations, image_weight=1.0)
+    approve(release, settings=settings_facts(dataclasses.replace(settings, demonstrations=shown)))
+    with pytest.warns(UserWarning, match=NOTICE):
+        weighed = Linker.load(release)
+    asked: list[list[tuple[int, ...]]] = []
+    choose_all = weighed._chooser.choose_all
+
+    def noting(*arguments: Any) -> list[tuple[int, ...]]:
+        asked.append(choose_all(*arguments))
+        return asked[-1]
+
+    weighed._chooser.choose_all = noting  # type: ignore[method-assign]
+    corpus = read_corpus(release)
+    for entity_id, _, _, _, colour in WHO[:2]:
+        picture = write_picture(tmp_path / f"{entity_id}.png", colour)
+        weighed.link([post("Jaguar", image=picture)])
+        assert corpus["entity_id"][asked[-1][0][0]] == entity_id
 
 
 def test_unknown_setting_in_the_manifest_is_refused(release: Path, tiny_backbones: BackboneSettings) -> None:

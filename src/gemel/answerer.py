@@ -145,7 +145,7 @@ class Answerer:
         image = None if query.vector is None else id(query.vector)
         prefix = self._prefix(sight, image, query.caption, soft)
         asked = query_segment(query.text, query.mention, prefix, self._llm.encode, self._room)
-        return build_prompt(shown, asked, self._room)
+        return build_prompt(shown, asked, self._room, self._settings.demonstrations.order)
 
     def _prefix(self, sight: Sight, image: object, caption: str | None, soft: Mapping[object, Tensor]) -> Prefix:
         if sight == "caption":

@@ -22,8 +22,7 @@ from gemel.llm.loading import load_llm
 from gemel.llm.tokens import tokenizer_fingerprint
 from gemel.mapper.mapper import load_mapper
 from gemel.retrieval.choice import Chooser
-from gemel.retrieval.scorers import make_scorer
-from gemel.tasks.linking.demonstrations import DemonstrationBook, corpus_of
+from gemel.tasks.linking.demonstrations import DemonstrationBook, make_chooser
 
 IMAGES_AT_ONCE = 32
 
@@ -52,9 +51,7 @@ class Linker:
         _check_tokenizer(Path(path), bundle, llm)
         if settings.backbone.notice:
             warnings.warn(settings.backbone.notice, stacklevel=2)
-        chosen = settings.demonstrations
-        corpus = corpus_of(bundle.demonstrations)
-        scorer = make_scorer(chosen.method, corpus.mentions, seed=chosen.seed, encoder=chosen.encoder, device=device)
+        chooser = make_chooser(bundle.demonstrations, settings.demonstrations, bundle.vectors, device=device)
         vision = settings.backbone.vision
         encoder = load_encoder(vision.model, vision.pretrained, device)
         answerer = Answerer(
@@ -67,7 +64,7 @@ class Linker:
             settings=settings,
             tokens_at_once=tokens_at_once,
         )
-        return cls(answerer, Chooser(corpus, scorer, chosen.count), encoder)
+        return cls(answerer, chooser, encoder)
 
     def link(self, posts: Sequence[Post], results: int | None = None) -> list[Link]:
         """Link every mention of some posts, in order.
@@ -97,7 +94,11 @@ class Linker:
         asked = [
             (post, mention, *sight) for post, sight in zip(posts, sights, strict=True) for mention in post.mentions
         ]
-        chosen = self._chooser.choose_all([mention.text for _, mention, *_ in asked], [post.text for post, *_ in asked])
+        chosen = self._chooser.choose_all(
+            [mention.text for _, mention, *_ in asked],
+            [post.text for post, *_ in asked],
+            [vector for _, _, vector, _ in asked],
+        )
         queries = [
             Query(mention, post.text, rows, vector, among=self._among(post, mention))
             for (post, mention, vector, _), rows in zip(asked, chosen, strict=True)

@@ -77,6 +77,7 @@ def test_every_variant_and_seed_is_predicted(predictions: pl.DataFrame) -> None:
     assert {name: (seeds, rows) for name, seeds, rows in runs} == {
         "full": (2, 20),
         "without image": (1, 10),
+        "post without image": (2, 20),
         "without demonstrations": (2, 20),
         "gold caption": (1, 10),
         "random demonstrations": (2, 20),

@@ -11,6 +11,9 @@ Weights = Literal["full", "8bit", "4bit"]
 Attention = Literal["sdpa", "eager", "flash_attention_2", "flash_attention_3"]
 MissingImage = Literal["leave_out", "zero_vector"]
 ShownNames = Literal["alone", "in_segment"]
+ComparedBy = Literal["mention", "mention_and_text"]
+Order = Literal["relevance", "reverse"]
+Diversity = Literal["entity", "none", "one_each"]
 GradedBy = Literal["id", "name"]
 BaselineName = Literal["exact_name", "prior", "bm25_names", "dense", "clip", "llm_alone", "without_trie"]
 MOST_DECODERS = 8
@@ -59,6 +62,11 @@ class BackboneSettings:
     notice: str = ""
 
 
+def _expect_share(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name}: must be between 0 and 1, got {value}")
+
+
 @dataclass(frozen=True)
 class ImagesSettings:
     """root: of the archive that a data set's images lie in, a folder or an fsspec URL; None: in the data set's folder.
@@ -75,6 +83,10 @@ class DemonstrationSettings:
 
     method: of the linker. count: demonstrations per mention. compare: further methods, chosen for evaluation alone.
     seed: of `random`. encoder: sentence encoder of `dense`.
+    query: what is compared, of the mention and of each solved one. image_weight: of the likeness of images when the
+    best by text are ranked once more, 0 (not at all) to 1 (by images alone). order: "relevance", the most relevant last
+    and next to the query, or "reverse". diversity: among equals an "entity" that was not shown yet goes first; "none":
+    corpus order alone; "one_each": an entity is shown once at most.
     """
 
     method: Method
@@ -82,6 +94,13 @@ class DemonstrationSettings:
     encoder: str
     seed: int = 0
     compare: tuple[Method, ...] = ()
+    query: ComparedBy = "mention"
+    image_weight: float = 0.0
+    order: Order = "relevance"
+    diversity: Diversity = "entity"
+
+    def __post_init__(self) -> None:
+        _expect_share("image_weight", self.image_weight)
 
     @property
     def methods(self) -> tuple[Method, ...]:
@@ -152,7 +171,8 @@ class MapperSettings:
 
     adapter: what is trained, a module of mapper/adapters/. seeds: one mapper each. prefix_tokens: soft tokens per
     image. missing_image: what stands for an image that isn't there. without_demonstrations: share of the training
-    examples that show none.
+    examples that show none. vary_demonstrations: whether the others show any number of them, from none to all.
+    drop_images: share of the training examples whose post is taken to have no image.
     checkpoint: folder of an imported mapper, which is taken in place of training one; tracked: what DVC watches for a
     change of it, the same folder, or anything that is there where there is no checkpoint.
     """
@@ -162,11 +182,15 @@ class MapperSettings:
     missing_image: MissingImage
     course: TrainingCourse
     without_demonstrations: float = 0.0
+    vary_demonstrations: bool = False
+    drop_images: float = 0.0
     adapter: str = "linear"
     checkpoint: str | None = None
     tracked: str = ""
 
     def __post_init__(self) -> None:
+        _expect_share("without_demonstrations", self.without_demonstrations)
+        _expect_share("drop_images", self.drop_images)
         if self.checkpoint is None:
             return
         if len(self.seeds) != 1:

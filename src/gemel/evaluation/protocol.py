@@ -60,10 +60,22 @@ def protocol_card(
         "tokenizer": trie["tokenizer"],
         "vision encoder": images["encoder"],
         "vision encoder fingerprint": images["encoder_fingerprint"],
-        "demonstrations": f"{demonstrations.count} by {demonstrations.method}",
+        "demonstrations": _choice(demonstrations),
         "beams": settings.num_beams,
         "mapper seeds": ", ".join(map(str, seeds)),
     }
+
+
+def _choice(settings: DemonstrationSettings) -> str:
+    """How demonstrations are chosen; what is as it mostly is goes without saying. The method comes last."""
+    words = {
+        "found by mention and text": settings.query == "mention_and_text",
+        f"images weigh {settings.image_weight:g}": settings.image_weight > 0,
+        "most relevant first": settings.order == "reverse",
+        "in corpus order among equals": settings.diversity == "none",
+        "one of each entity": settings.diversity == "one_each",
+    }
+    return f"{', '.join([str(settings.count), *(word for word, said in words.items() if said)])} by {settings.method}"
 
 
 def read_card(folder: Path) -> Card:

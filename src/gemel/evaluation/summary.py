@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from gemel.evaluation.grading import Graded
-from gemel.evaluation.names import ALONE, BLIND, CAPTIONED, FULL
+from gemel.evaluation.names import ALONE, BLIND, CAPTIONED, FULL, IMAGELESS
 from gemel.evaluation.predictions import hits_of
 from gemel.evaluation.slices import slice_figures
 from gemel.evaluation.statistics import Figure, Hits, Mask, difference, gap_closed, share
@@ -31,6 +31,7 @@ def summarize(
         "accuracy": share(full),
         "hits_at_5": share(hits_of(predictions, FULL, 5)),
         "accuracy_without_image": share(blind),
+        "accuracy_imageless_post": share(hits[IMAGELESS]) if IMAGELESS in hits else None,
         "accuracy_without_demonstrations": share(alone),
         "accuracy_gold_caption": None if captioned is None else share(captioned),
         "image_gain": difference(full, blind),

@@ -80,12 +80,12 @@ def _run_all(
     """Predictions of every variant, split and seed."""
     runtime = load_section("runtime", RuntimeSettings)
     features = FeatureStore(IMAGE_FEATURES)
-    vector_of = features.vector_or_fallback("leave_out")
     total = sum(rows.table.height * len(run.seeds) for run in runs for rows in mentions.values())
     with Progress() as progress:
         bar = progress.add_task("linking", total=total)
         for run in runs:
-            chosen = None if run.method is None else read_chosen(DEMONSTRATIONS, run.method)
+            chosen = None if run.method is None else read_chosen(DEMONSTRATIONS, run.method, run.imageless)
+            vector_of = _no_vector if run.imageless else features.vector_or_fallback("leave_out")
             for split, rows in mentions.items():
                 asked = queries(rows, chosen, vector_of)
                 for seed in run.seeds:
@@ -95,6 +95,10 @@ def _run_all(
                         progress.advance(bar)
                     answers = [found[place] for place in range(len(asked))]
                     yield prediction_table(rows, split, run.name, seed, answers)
+
+
+def _no_vector(_: str | None) -> None:
+    """The look-up of an image where no post is taken to have one."""
 
 
 def _sliced(slices: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
