@@ -22,7 +22,7 @@ from gemel.bundle import ENTITIES, TRIE, read_bundle, settings_facts
 from gemel.core.artifacts import MANIFEST, file_sha256, new_artifact, read_manifest
 from gemel.core.errors import ArtifactError, BackboneError, RequestError, ShapeError
 from gemel.core.schema import Mention, Post
-from gemel.core.settings import BackboneSettings, PromptSettings
+from gemel.core.settings import BackboneSettings, PromptSettings, Rescoring
 from gemel.entities.catalog import Catalog
 from gemel.llm.loading import load_llm
 from gemel.mapper.adapters.linear import LinearMapper
@@ -365,6 +365,35 @@ def test_linker_shows_posts_of_like_images_where_they_have_a_weight(
         picture = write_picture(tmp_path / f"{entity_id}.png", colour)
         weighed.link([post("Jaguar", image=picture)])
         assert corpus["entity_id"][asked[-1][0][0]] == entity_id
+
+
+def test_images_of_entities_decide_where_they_count_for_much(
+    release: Path, tiny_backbones: BackboneSettings, tmp_path: Path
+) -> None:
+    """The tiny pictures of an entity are of its colour; the level is beyond reach of those of another."""
+    settings = dataclasses.replace(linker_settings(tiny_backbones), rescoring=Rescoring(slope=100.0, level=0.0))
+    approve(release, settings=settings_facts(settings))
+    with pytest.warns(UserWarning, match=NOTICE):
+        looking = Linker.load(release)
+    for entity_id, _, _, mention, colour in WHO[:2]:
+        asked = post(mention, text=f"Look, {mention} again", image=write_picture(tmp_path / "new.png", colour))
+        choice = dataclasses.replace(asked.mentions[0], candidates=("Q35694", "Q30055"))
+        (link,) = looking.link([dataclasses.replace(asked, mentions=(choice,))])
+        assert link.best.entity_id == entity_id
+        assert sum(candidate.probability for candidate in link.candidates) == pytest.approx(1)
+        (one,) = looking.link([dataclasses.replace(asked, mentions=(choice,))], results=1)
+        assert (one.best.entity_id, one.best.probability) == (entity_id, pytest.approx(1))
+
+
+def test_post_without_an_image_keeps_the_llms_scores(
+    linker: Linker, release: Path, tiny_backbones: BackboneSettings
+) -> None:
+    settings = dataclasses.replace(linker_settings(tiny_backbones), rescoring=Rescoring(slope=100.0, level=0.0))
+    approve(release, settings=settings_facts(settings))
+    with pytest.warns(UserWarning, match=NOTICE):
+        looking = Linker.load(release)
+    (plain,), (link,) = linker.link([post()]), looking.link([post()])
+    assert [each.score for each in link.candidates] == [each.score for each in plain.candidates]
 
 
 def test_unknown_setting_in_the_manifest_is_refused(release: Path, tiny_backbones: BackboneSettings) -> None:

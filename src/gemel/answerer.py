@@ -1,9 +1,9 @@
-"""From a query to the entities that answer it: prompt, soft tokens, search."""
+"""From a query to the entities that answer it: prompt, soft tokens, search, images of the entities found."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gemel.core.errors import ShapeError
 from gemel.core.schema import Candidate, Mention
-from gemel.core.settings import TOKENS_AT_ONCE, LinkerSettings
+from gemel.core.settings import TOKENS_AT_ONCE, LinkerSettings, Rescoring
 from gemel.entities.catalog import Catalog
 from gemel.entities.choices import Choices
 from gemel.entities.subset import TrieSubset
@@ -24,6 +24,7 @@ from gemel.llm.segments import Prompt, Segment
 from gemel.mapper.adapters.base import Adapter
 from gemel.tasks.linking.demonstrations import DemonstrationBook
 from gemel.tasks.linking.prompt import Prefix, Segments, build_prompt, query_segment
+from gemel.tasks.linking.rescoring import EntityImages, rescored
 
 Sight = Literal["image", "caption", "nothing"]
 
@@ -57,6 +58,22 @@ class Answer:
     kept_characters: int | None = None
 
 
+def rescored_answer(
+    answer: Answer, query: Query, images: EntityImages, rescoring: Rescoring, results: int | None = None
+) -> Answer:
+    """The answer after re-scoring by the images of its entities; the same for a query without an image.
+
+    results: candidates that are wanted; probabilities are shares among these.
+    """
+    kept = rescored(
+        answer.candidates, images.likeness([each.entity_id for each in answer.candidates], query.vector), rescoring
+    )
+    if results is not None and results < len(kept):
+        whole = sum(each.probability for each in kept[:results])
+        kept = tuple(replace(each, probability=each.probability / whole) for each in kept[:results])
+    return replace(answer, candidates=kept)
+
+
 @dataclass(frozen=True)
 class Asked:
     """A query as the LLM reads it. left_out, kept_characters: see Answer."""
@@ -79,13 +96,16 @@ class Answerer:
         vectors: Mapping[str, Vectors],
         settings: LinkerSettings,
         tokens_at_once: int = TOKENS_AT_ONCE,
+        entity_images: EntityImages | None = None,
     ) -> None:
         """vectors: image SHA-256 -> vision vector, for the images of the book. tokens_at_once: see RuntimeSettings.
+        entity_images: by which beams are re-scored, where the settings say so.
 
         Raises: ShapeError if the trie's longest name leaves no room for a prompt in the LLM's context.
         """
         self._llm, self._mapper, self._catalog = llm, mapper.to(llm.model.device), catalog
         self._book, self._vectors, self._settings = book, vectors, settings
+        self._entity_images = entity_images
         self.choices = Choices(catalog, trie)
         self._search = BeamSearch(
             llm.model,
@@ -112,12 +132,22 @@ class Answerer:
         Raises: RequestError if the question for a mention doesn't fit the LLM, even without any text.
         """
         asked = self.ask(queries, sight)
+        images, rescoring = self._entity_images, self._settings.rescoring
         found = self._search.find(
-            [each.prompt for each in asked], among=[query.among for query in queries], results=results
+            [each.prompt for each in asked],
+            among=[query.among for query in queries],
+            # An image can bring any candidate of the beam to the front.
+            results=results if images is None or rescoring is None else None,
         )
-        return [
+        answers = [
             Answer(self._candidates(hypotheses), each.left_out, each.kept_characters)
             for hypotheses, each in zip(found, asked, strict=True)
+        ]
+        if images is None or rescoring is None:
+            return answers
+        return [
+            rescored_answer(answer, query, images, rescoring, results)
+            for answer, query in zip(answers, queries, strict=True)
         ]
 
     def ask(self, queries: Sequence[Query], sight: Sight = "image") -> list[Asked]:

@@ -23,6 +23,7 @@ from gemel.llm.tokens import tokenizer_fingerprint
 from gemel.mapper.mapper import load_mapper
 from gemel.retrieval.choice import Chooser
 from gemel.tasks.linking.demonstrations import DemonstrationBook, make_chooser
+from gemel.tasks.linking.rescoring import EntityImages
 
 IMAGES_AT_ONCE = 32
 
@@ -63,6 +64,7 @@ class Linker:
             vectors=bundle.vectors,
             settings=settings,
             tokens_at_once=tokens_at_once,
+            entity_images=EntityImages(bundle.demonstrations, bundle.vectors) if settings.rescoring else None,
         )
         return cls(answerer, chooser, encoder)
 

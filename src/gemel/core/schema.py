@@ -67,7 +67,8 @@ class Entity:
 class Candidate:
     """An entity that the search arrived at.
 
-    score: mean log-probability per generated token, natural logarithm. probability: share within the beam.
+    score: mean log-probability per generated token, natural logarithm, and what the images of entities add to it, where
+    beams are re-scored. probability: share within the beam.
     """
 
     entity_id: str

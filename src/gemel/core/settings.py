@@ -15,6 +15,7 @@ ComparedBy = Literal["mention", "mention_and_text"]
 Order = Literal["relevance", "reverse"]
 Diversity = Literal["entity", "none", "one_each"]
 GradedBy = Literal["id", "name"]
+Rescore = Literal["none", "entity_images"]
 BaselineName = Literal["exact_name", "prior", "bm25_names", "dense", "clip", "llm_alone", "without_trie"]
 MOST_DECODERS = 8
 SMALLEST_FLOAT16 = 2.0**-24
@@ -213,11 +214,13 @@ class EvaluationSettings:
 
     num_beams: of the search. tail_at_most: entities trained on 1 to so many times are the tail. graded_by: "id", or
     "name": any entity of the gold one's name is a hit, and a gold entity that the catalog lacks can't be hit.
+    rescore: "entity_images" to fit on dev how much the images of entities count beside the LLM's score, and to link so.
     """
 
     num_beams: int
     tail_at_most: int
     graded_by: GradedBy = "id"
+    rescore: Rescore = "none"
 
 
 @dataclass(frozen=True)
@@ -235,14 +238,29 @@ class BaselineSettings:
 
 
 @dataclass(frozen=True)
+class Rescoring:
+    """How much images count when a beam is re-scored: slope · (likeness − level) is added to a candidate's score.
+
+    likeness: of the post's image and the entity's mean training image, a cosine. Fitted on dev by the evaluation.
+    """
+
+    slope: float
+    level: float
+
+
+@dataclass(frozen=True)
 class LinkerSettings:
-    """Everything about a linker that is not in its files. missing_image: what stands for an image that isn't there."""
+    """Everything about a linker that is not in its files.
+
+    missing_image: what stands for an image that isn't there. rescoring: None: a beam keeps the LLM's scores.
+    """
 
     backbone: BackboneSettings
     demonstrations: DemonstrationSettings
     num_beams: int = 5
     missing_image: MissingImage = "leave_out"
     prompt: PromptSettings = PromptSettings()
+    rescoring: Rescoring | None = None
 
 
 @dataclass(frozen=True)

@@ -3,3 +3,5 @@
 FULL, BLIND, ALONE, CAPTIONED = "full", "without image", "without demonstrations", "gold caption"
 # As if the post had no image; BLIND has no image anywhere, neither have its demonstrations.
 IMAGELESS = "post without image"
+# The linker by the LLM's scores alone, where its beams are re-scored.
+UNRESCORED = "without entity images"

@@ -62,6 +62,7 @@ def protocol_card(
         "vision encoder fingerprint": images["encoder_fingerprint"],
         "demonstrations": _choice(demonstrations),
         "beams": settings.num_beams,
+        "re-scored by": "nothing" if settings.rescore == "none" else "images of the entities, fitted on dev",
         "mapper seeds": ", ".join(map(str, seeds)),
     }
 

@@ -229,8 +229,8 @@ _ALL = (
         "settings",
         sample=_BEYOND,
         paper=_BEYOND,
-        note="Each row changes one setting, in training as in linking. A setting is to become the default if its change "
-        "on dev is more than noise; test is there to report it. A post without image: its demonstrations keep theirs.",
+        note="Each row changes one setting, in training as in linking. A setting is to become the default if its gain "
+        "on dev is more than noise; test is there to report it. Posts without image: their demonstrations keep theirs.",
     ),
 )
 EXPERIMENTS = {experiment.name: experiment for experiment in _ALL}

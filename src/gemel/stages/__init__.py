@@ -16,3 +16,4 @@ RELEASE = Path("artifacts/release")
 
 MAPPER_SUMMARY = MAPPER / "summary.json"
 METRICS = EVALUATION / "metrics.json"
+RESCORING = EVALUATION / "rescoring.json"

@@ -19,6 +19,7 @@ from gemel.core.settings import DemonstrationSettings, EvaluationSettings, Runti
 from gemel.evaluation.grading import Graded, given_names, graded
 from gemel.evaluation.predictions import prediction_table
 from gemel.evaluation.protocol import PROTOCOL, protocol_card
+from gemel.evaluation.rescoring import Linked, fit_on, rescore
 from gemel.evaluation.slices import slice_table
 from gemel.evaluation.summary import summarize
 from gemel.evaluation.variants import Variant, predict, queries, variants
@@ -34,9 +35,11 @@ from gemel.stages import (
     MAPPER_SUMMARY,
     METRICS,
     POSTS,
+    RESCORING,
 )
 from gemel.stages.answerers import load_frozen_llm, make_answerers
-from gemel.tasks.linking.demonstrations import read_chosen
+from gemel.tasks.linking.demonstrations import read_chosen, read_corpus
+from gemel.tasks.linking.rescoring import EntityImages
 
 PREDICTIONS, SLICES = "predictions.parquet", "slices.parquet"
 SPLITS = ("dev", "test")
@@ -58,8 +61,17 @@ def main() -> None:
     slices = {split: slice_table(rows, tables, settings.tail_at_most) for split, rows in mentions.items()}
     facts = asdict(settings) | {"seeds": seeds}
     with new_artifact(EVALUATION, "evaluation", facts) as draft:
-        predictions = pl.concat(_run_all(runs, answerers, mentions))
+        linked = list(_run_all(runs, answerers, mentions))
+        rescoring = None
+        if settings.rescore == "entity_images":
+            images = EntityImages(read_corpus(DEMONSTRATIONS), FeatureStore(IMAGE_FEATURES))
+            rescoring = fit_on(linked, mentions["dev"], images)
+            linked = rescore(linked, images, rescoring) if rescoring else linked
+        predictions = pl.concat(
+            prediction_table(mentions[run.split], run.split, run.variant.name, run.seed, run.answers) for run in linked
+        )
         predictions.write_parquet(draft / PREDICTIONS)
+        _write_json(draft / RESCORING.name, rescoring and asdict(rescoring))
         _sliced(slices).write_parquet(draft / SLICES)
         metrics: dict[str, Any] = {
             split: summarize(predictions.filter(pl.col("split") == split), rows, slices[split], settings.tail_at_most)
@@ -76,8 +88,8 @@ def main() -> None:
 
 def _run_all(
     runs: tuple[Variant, ...], answerers: Mapping[int, Answerer], mentions: Mapping[str, Graded]
-) -> Iterator[pl.DataFrame]:
-    """Predictions of every variant, split and seed."""
+) -> Iterator[Linked]:
+    """What every variant answers on each split with each mapper, by the LLM's scores alone."""
     runtime = load_section("runtime", RuntimeSettings)
     features = FeatureStore(IMAGE_FEATURES)
     total = sum(rows.table.height * len(run.seeds) for run in runs for rows in mentions.values())
@@ -94,7 +106,7 @@ def _run_all(
                         found[place] = answer
                         progress.advance(bar)
                     answers = [found[place] for place in range(len(asked))]
-                    yield prediction_table(rows, split, run.name, seed, answers)
+                    yield Linked(run, split, seed, asked, answers)
 
 
 def _no_vector(_: str | None) -> None:

@@ -20,6 +20,7 @@ from gemel.core.settings import (
     LinkerSettings,
     MapperSettings,
     PromptSettings,
+    Rescoring,
 )
 from gemel.entities.trie import read_trie, write_trie
 from gemel.evaluation.protocol import read_card
@@ -35,6 +36,7 @@ from gemel.stages import (
     METRICS,
     POSTS,
     RELEASE,
+    RESCORING,
 )
 from gemel.tasks.linking.demonstrations import CORPUS, read_corpus
 
@@ -44,12 +46,14 @@ INPUTS = (POSTS, IMAGE_FEATURES, DEMONSTRATIONS, ENTITY_TRIE, MAPPER, EVALUATION
 def main() -> None:
     """Bundle the mapper that is best on dev. Accuracies go into the manifest, with the protocol that they stand on."""
     manifests = {folder: read_manifest(folder, folder.name) for folder in INPUTS}
+    fitted = json.loads(RESCORING.read_text(encoding="utf-8"))
     settings = LinkerSettings(
         backbone=load_section("backbone", BackboneSettings),
         demonstrations=load_section("demonstrations", DemonstrationSettings),
         num_beams=load_section("evaluation", EvaluationSettings).num_beams,
         missing_image=load_section("mapper", MapperSettings).missing_image,
         prompt=load_section("prompt", PromptSettings),
+        rescoring=Rescoring(**fitted) if fitted else None,
     )
     best = json.loads(MAPPER_SUMMARY.read_text(encoding="utf-8"))["best_seed"]
     metrics = json.loads(METRICS.read_text(encoding="utf-8"))
