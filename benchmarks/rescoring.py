@@ -1,9 +1,10 @@
 """What re-scoring the beam is worth: by descriptions, by images of entities, by agreement within a post.
 
-Takes the beams that the linker found on dev and test by the LLM's scores alone (`dvc repro evaluation`), adds features to
-their candidates, fits weights on dev by conditional logit, and compares the first answers on test. Likeness is the
-cosine of the post's image and the mean of the entity's training images; "known" says whether there is one. Agreement
-within a post is measured on WikiDiverse, as the sample's posts have one mention each: give its file.
+Takes the beams that the linker found on dev and test by the LLM's scores alone (`dvc repro evaluation`), adds features
+to their candidates, fits weights on dev by conditional logit, and compares the first answers on test. Likeness is the
+cosine of the post's image and the mean of the entity's training images; "known" says whether there is one. Description
+is how much likelier the LLM finds it behind the post than anywhere. Agreement within a post is measured on WikiDiverse,
+as the sample's posts have one mention each: give its file.
 """
 
 from __future__ import annotations
@@ -110,7 +111,10 @@ def read_beams(quick: bool) -> dict[str, Beams]:
 def compare(
     beams: Mapping[str, Beams], groups: pl.DataFrame, rules: Mapping[str, tuple[int, ...]]
 ) -> list[dict[str, Any]]:
-    """One row a rule: weights, accuracy and change on test, the change in each group. groups: of evaluation's slices."""
+    """One row a rule: weights, accuracy and change on test, the change in each group.
+
+    groups: of evaluation's slices.
+    """
     dev, test = beams["dev"], beams["test"]
     before = test.hits((SCORE,), np.ones(1))
     of = test.mentions.join(groups, on="mention_id", how="left", maintain_order="left")[SEEN]
@@ -132,20 +136,29 @@ def compare(
     return rows
 
 
+def beyond_images(beams: Mapping[str, Beams]) -> dict[str, Any]:
+    """What descriptions change on test where images are looked at anyway."""
+    rules = ((SCORE, LIKENESS, KNOWN), (SCORE, LIKENESS, KNOWN, DESCRIPTION))
+    without, both = (beams["test"].hits(columns, beams["dev"].fit(columns)) for columns in rules)
+    return change(without, both).as_dict()
+
+
 def markdown(report: Mapping[str, Any]) -> str:
     """The page of docs/results."""
     lines = ["# Re-scoring", "", "Beside the paper. Made by `python -m benchmarks.rescoring`.", ""]
     head = ("the beam by", "test", "change", "fixed, broken", "p", "verdict", *GROUPS, "weights")
     lines += [_line(head), _line(["---"] * len(head)), *(_line(_cells(row)) for row in report["rows"]), ""]
     lines += [
-        "In %, with the 95 % bootstrap interval over mentions, paired; p by McNemar's exact test. Weights are fitted on "
-        "dev by conditional logit over the beams of all mappers. Head, tail, unseen: the change, by how often the entity "
-        "was trained on. Re-ranking can't find what the beam has not: "
+        "In %, with the 95 % bootstrap interval over mentions, paired; p by McNemar's exact test. Weights are fitted "
+        "on dev by conditional logit over the beams of all mappers. Head, tail, unseen: the change, by how often the "
+        "entity was trained on. Re-ranking can't find what the beam has not: "
         f"{100 * report['in_beam']:.1f} % of the gold entities are in it.",
         "",
         *(line for line in __doc__.split("\n\n", 1)[1].strip().splitlines()),
         "",
     ]
+    if more := report["descriptions_beyond_images"]:
+        lines += [f"Both against images alone: {_signed(more['gain'])}, p = {more['p']:.3f}, {more['verdict']}.", ""]
     if agreement := report["agreement"]:
         lines += ["## Agreement within a post", "", *_agreement(agreement)]
     return "\n".join(lines)
@@ -156,8 +169,8 @@ def _agreement(found: Mapping[str, Any]) -> list[str]:
     always, forbidden = found["change"], found["change_if_forbidden"]
     return [
         f"On WikiDiverse's dev, {found['posts']} posts: of {pairs} pairs of different mention strings of one post "
-        f"{one} ({100 * one / pairs:.1f} %) are one entity; of {found['pairs_of_equal_strings']} pairs of equal strings "
-        f"{found['equal_strings_of_one_entity']}. BM25 over names links {100 * found['accuracy']:.1f} % of "
+        f"{one} ({100 * one / pairs:.1f} %) are one entity; of {found['pairs_of_equal_strings']} pairs of equal "
+        f"strings {found['equal_strings_of_one_entity']}. BM25 over names links {100 * found['accuracy']:.1f} % of "
         f"{found['tested_on']} distinct strings of the posts of odd number. The penalty for a second use of an entity "
         f"that is best on the posts of even number is {found['penalty']:g}: {_signed(always['gain'])} on the others, "
         f"p = {always['p']:.3f}. If a second use is forbidden: {_signed(forbidden['gain'])}, p = {forbidden['p']:.3f} "
@@ -202,6 +215,7 @@ def main() -> None:
     rules = {words: columns for words, columns in RULES.items() if not (arguments.quick and DESCRIPTION in columns)}
     report = {
         "rows": compare(beams, slices.select("mention_id", SEEN), rules),
+        "descriptions_beyond_images": None if arguments.quick else beyond_images(beams),
         "in_beam": float((beams["test"].places > 0).mean()),
         "agreement": measure(arguments.wikidiverse) if arguments.wikidiverse else None,
     }
