@@ -85,10 +85,10 @@ class World:
     def read(cls) -> World:
         """The project in the current folder."""
         settings, backbone = load_section("mapper", MapperSettings), load_section("backbone", BackboneSettings)
-        method = load_section("demonstrations", DemonstrationSettings).method
+        shown = load_section("demonstrations", DemonstrationSettings)
         llm = load_llm(backbone.llm)
         prompt = load_section("prompt", PromptSettings)
-        train, dev = read_examples(settings, llm, method, prompt, backbone.llm.leading_bos)
+        train, dev = read_examples(settings, llm, shown, prompt, backbone.llm.leading_bos)
         width = read_manifest(IMAGE_FEATURES, "image_features")["width"]
         return cls(settings, width, llm, read_trie(ENTITY_TRIE), train, dev)
 

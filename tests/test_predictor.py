@@ -7,13 +7,14 @@ import re
 import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
-from tiny_world import NOTICE, NUM_BEAMS, PREFIX_TOKENS, VISION_WIDTH, WIDTH, linker_settings, write_picture
+from tiny_world import NOTICE, NUM_BEAMS, PREFIX_TOKENS, VISION_WIDTH, WHO, WIDTH, linker_settings, write_picture
 
 from gemel import predictor
 from gemel.answerer import Answerer
@@ -21,13 +22,13 @@ from gemel.bundle import ENTITIES, TRIE, read_bundle, settings_facts
 from gemel.core.artifacts import MANIFEST, file_sha256, new_artifact, read_manifest
 from gemel.core.errors import ArtifactError, BackboneError, RequestError, ShapeError
 from gemel.core.schema import Mention, Post
-from gemel.core.settings import BackboneSettings, PromptSettings
+from gemel.core.settings import BackboneSettings, PromptSettings, Rescoring
 from gemel.entities.catalog import Catalog
 from gemel.llm.loading import load_llm
 from gemel.mapper.adapters.linear import LinearMapper
 from gemel.mapper.mapper import WEIGHTS, load_mapper, save_mapper
 from gemel.predictor import Linker, rooted
-from gemel.tasks.linking.demonstrations import DemonstrationBook
+from gemel.tasks.linking.demonstrations import DemonstrationBook, read_corpus
 
 TEXT = "Great shot of the Jaguar this morning"
 
@@ -341,6 +342,58 @@ def test_names_of_demonstrations_are_encoded_as_the_bundle_says(
     with pytest.warns(UserWarning, match=NOTICE):
         Linker.load(release)
     assert book.call_args.args[2] == "in_segment"
+
+
+def test_linker_shows_posts_of_like_images_where_they_have_a_weight(
+    release: Path, tiny_backbones: BackboneSettings, tmp_path: Path
+) -> None:
+    settings = linker_settings(tiny_backbones)
+    shown = dataclasses.replace(settings.demonstrations, image_weight=1.0)
+    approve(release, settings=settings_facts(dataclasses.replace(settings, demonstrations=shown)))
+    with pytest.warns(UserWarning, match=NOTICE):
+        weighed = Linker.load(release)
+    asked: list[list[tuple[int, ...]]] = []
+    choose_all = weighed._chooser.choose_all
+
+    def noting(*arguments: Any) -> list[tuple[int, ...]]:
+        asked.append(choose_all(*arguments))
+        return asked[-1]
+
+    weighed._chooser.choose_all = noting  # type: ignore[method-assign]
+    corpus = read_corpus(release)
+    for entity_id, _, _, _, colour in WHO[:2]:
+        picture = write_picture(tmp_path / f"{entity_id}.png", colour)
+        weighed.link([post("Jaguar", image=picture)])
+        assert corpus["entity_id"][asked[-1][0][0]] == entity_id
+
+
+def test_images_of_entities_decide_where_they_count_for_much(
+    release: Path, tiny_backbones: BackboneSettings, tmp_path: Path
+) -> None:
+    """The tiny pictures of an entity are of its colour; the level is beyond reach of those of another."""
+    settings = dataclasses.replace(linker_settings(tiny_backbones), rescoring=Rescoring(slope=100.0, level=0.0))
+    approve(release, settings=settings_facts(settings))
+    with pytest.warns(UserWarning, match=NOTICE):
+        looking = Linker.load(release)
+    for entity_id, _, _, mention, colour in WHO[:2]:
+        asked = post(mention, text=f"Look, {mention} again", image=write_picture(tmp_path / "new.png", colour))
+        choice = dataclasses.replace(asked.mentions[0], candidates=("Q35694", "Q30055"))
+        (link,) = looking.link([dataclasses.replace(asked, mentions=(choice,))])
+        assert link.best.entity_id == entity_id
+        assert sum(candidate.probability for candidate in link.candidates) == pytest.approx(1)
+        (one,) = looking.link([dataclasses.replace(asked, mentions=(choice,))], results=1)
+        assert (one.best.entity_id, one.best.probability) == (entity_id, pytest.approx(1))
+
+
+def test_post_without_an_image_keeps_the_llms_scores(
+    linker: Linker, release: Path, tiny_backbones: BackboneSettings
+) -> None:
+    settings = dataclasses.replace(linker_settings(tiny_backbones), rescoring=Rescoring(slope=100.0, level=0.0))
+    approve(release, settings=settings_facts(settings))
+    with pytest.warns(UserWarning, match=NOTICE):
+        looking = Linker.load(release)
+    (plain,), (link,) = linker.link([post()]), looking.link([post()])
+    assert [each.score for each in link.candidates] == [each.score for each in plain.candidates]
 
 
 def test_unknown_setting_in_the_manifest_is_refused(release: Path, tiny_backbones: BackboneSettings) -> None:

@@ -1,18 +1,19 @@
-"""From a query to the entities that answer it: prompt, soft tokens, search."""
+"""From a query to the entities that answer it: prompt, soft tokens, search, images of the entities found."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gemel.core.errors import ShapeError
+from gemel.confidence.entity_images import EntityImages
+from gemel.core.errors import ConfigError, ShapeError
 from gemel.core.schema import Candidate, Demonstration, Mention
-from gemel.core.settings import TOKENS_AT_ONCE, LinkerSettings
+from gemel.core.settings import TOKENS_AT_ONCE, LinkerSettings, Rescoring
 from gemel.entities.catalog import Catalog
 from gemel.entities.choices import Choices
 from gemel.entities.subset import TrieSubset
@@ -24,6 +25,7 @@ from gemel.llm.segments import Prompt, Segment
 from gemel.mapper.adapters.base import Adapter
 from gemel.tasks.linking.demonstrations import DemonstrationBook
 from gemel.tasks.linking.prompt import Prefix, Segments, build_prompt, query_segment
+from gemel.tasks.linking.rescoring import rescored
 
 Sight = Literal["image", "caption", "nothing"]
 
@@ -57,6 +59,22 @@ class Answer:
     kept_characters: int | None = None
 
 
+def rescored_answer(
+    answer: Answer, query: Query, images: EntityImages, rescoring: Rescoring, results: int | None = None
+) -> Answer:
+    """The answer after re-scoring by the images of its entities; the same for a query without an image.
+
+    results: candidates that are wanted; probabilities are shares among these.
+    """
+    kept = rescored(
+        answer.candidates, images.likeness([each.entity_id for each in answer.candidates], query.vector), rescoring
+    )
+    if results is not None and results < len(kept):
+        whole = sum(each.probability for each in kept[:results])
+        kept = tuple(replace(each, probability=each.probability / whole) for each in kept[:results])
+    return replace(answer, candidates=kept)
+
+
 @dataclass(frozen=True)
 class Asked:
     """A query as the LLM reads it. left_out, kept_characters: see Answer."""
@@ -79,13 +97,16 @@ class Answerer:
         vectors: Mapping[str, Vectors],
         settings: LinkerSettings,
         tokens_at_once: int = TOKENS_AT_ONCE,
+        entity_images: EntityImages | None = None,
     ) -> None:
         """vectors: image SHA-256 -> vision vector, for the images of the book. tokens_at_once: see RuntimeSettings.
+        entity_images: by which beams are re-scored, where the settings say so.
 
         Raises: ShapeError if the trie's longest name leaves no room for a prompt in the LLM's context.
         """
         self._llm, self._mapper, self._catalog = llm, mapper.to(llm.model.device), catalog
         self._book, self._vectors, self._settings = book, vectors, settings
+        self._entity_images = entity_images
         self.choices = Choices(catalog, trie)
         self._several_names = trie.owners is not None
         self._search = BeamSearch(
@@ -110,17 +131,30 @@ class Answerer:
 
         sight: what stands before each segment: soft tokens of its image, its gold caption, or nothing. results:
         candidates that are wanted, at most num_beams, which is the default.
-        Raises: RequestError if the question for a mention doesn't fit the LLM, even without any text.
+        Raises: RequestError if the question for a mention doesn't fit the LLM, even without any text. ConfigError if
+        results is below 1.
         """
         asked = self.ask(queries, sight)
-        # The first few names may all be of one entity, so that a search for a few of these has to be a whole one.
-        names = None if self._several_names and (results or 1) > 0 else results
+        images, rescoring = self._entity_images, self._settings.rescoring
+        # The first few names may all be of one entity, and an image can bring any candidate of the beam to the front.
+        whole = self._several_names or not (images is None or rescoring is None)
+        if results is not None and results < 1:
+            raise ConfigError(f"results: must be at least 1, got {results}")
         found = self._search.find(
-            [each.prompt for each in asked], among=[query.among for query in queries], results=names
+            [each.prompt for each in asked],
+            among=[query.among for query in queries],
+            results=None if whole else results,
         )
-        return [
-            Answer(self._candidates(_entities(hypotheses, results)), each.left_out, each.kept_characters)
+        few = results if images is None or rescoring is None else None
+        answers = [
+            Answer(self._candidates(_entities(hypotheses, few)), each.left_out, each.kept_characters)
             for hypotheses, each in zip(found, asked, strict=True)
+        ]
+        if images is None or rescoring is None:
+            return answers
+        return [
+            rescored_answer(answer, query, images, rescoring, results)
+            for answer, query in zip(answers, queries, strict=True)
         ]
 
     def shown(self, query: Query, answer: Answer) -> tuple[Demonstration, ...]:
@@ -153,7 +187,7 @@ class Answerer:
         image = None if query.vector is None else id(query.vector)
         prefix = self._prefix(sight, image, query.caption, soft)
         asked = query_segment(query.text, query.mention, prefix, self._llm.encode, self._room)
-        return build_prompt(shown, asked, self._room)
+        return build_prompt(shown, asked, self._room, self._settings.demonstrations.order)
 
     def _prefix(self, sight: Sight, image: object, caption: str | None, soft: Mapping[object, Tensor]) -> Prefix:
         if sight == "caption":

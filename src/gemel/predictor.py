@@ -12,8 +12,8 @@ from threading import Lock
 
 from gemel.answerer import Answer, Answerer, Query
 from gemel.bundle import Bundle, Stamp, read_whole, stamp_of
+from gemel.confidence.entity_images import EntityImages
 from gemel.confidence.evidence import CANDIDATES
-from gemel.confidence.gallery import Gallery
 from gemel.confidence.judge import Judge, Judgement
 from gemel.core.errors import ArtifactError, ImageError, RequestError
 from gemel.core.images import read_image
@@ -27,8 +27,7 @@ from gemel.llm.loading import load_llm
 from gemel.llm.tokens import tokenizer_fingerprint
 from gemel.mapper.mapper import load_mapper
 from gemel.retrieval.choice import Chooser
-from gemel.retrieval.scorers import make_scorer
-from gemel.tasks.linking.demonstrations import DemonstrationBook, corpus_of
+from gemel.tasks.linking.demonstrations import DemonstrationBook, make_chooser
 
 IMAGES_AT_ONCE = 32
 
@@ -199,7 +198,9 @@ class Linker:
             (post, mention, *sight) for post, sight in zip(posts, sights, strict=True) for mention in post.mentions
         ]
         chosen = opened.chooser.choose_all(
-            [mention.text for _, mention, *_ in asked], [post.text for post, *_ in asked]
+            [mention.text for _, mention, *_ in asked],
+            [post.text for post, *_ in asked],
+            [vector for _, _, vector, _ in asked],
         )
         return [
             _Asked(post, status, Query(mention, post.text, rows, vector, among=_among(opened, post, mention)))
@@ -225,9 +226,7 @@ class Linker:
 
 def _opened(bundle: Bundle, stamp: Stamp, models: Models) -> Opened:
     settings = dataclasses.replace(bundle.settings, backbone=models.backbone)
-    chosen, llm = settings.demonstrations, models.llm
-    corpus = corpus_of(bundle.demonstrations)
-    scorer = make_scorer(chosen.method, corpus.mentions, seed=chosen.seed, encoder=chosen.encoder, device=models.device)
+    llm, images = models.llm, EntityImages(bundle.demonstrations, bundle.vectors)
     answerer = Answerer(
         llm=llm,
         mapper=load_mapper(bundle.mapper, vision_dim=models.encoder.width, llm_dim=llm.width),
@@ -237,24 +236,20 @@ def _opened(bundle: Bundle, stamp: Stamp, models: Models) -> Opened:
         vectors=bundle.vectors,
         settings=settings,
         tokens_at_once=models.tokens_at_once,
+        entity_images=images,
     )
-    return Opened(answerer, Chooser(corpus, scorer, chosen.count), _judge(bundle), stamp)
-
-
-def _judge(bundle: Bundle) -> Judge | None:
-    if bundle.calibrator is None:
-        return None
-    shown = bundle.demonstrations.select("entity_id", "image_sha256").iter_rows()
-    return Judge(bundle.calibrator, Gallery(bundle.vectors, shown))
+    chooser = make_chooser(bundle.demonstrations, settings.demonstrations, bundle.vectors, device=models.device)
+    judge = None if bundle.calibrator is None else Judge(bundle.calibrator, images)
+    return Opened(answerer, chooser, judge, stamp)
 
 
 def _explain(opened: Opened, asked: _Asked, results: int | None) -> Explanation:
     query, answerer = asked.query, opened.answerer
     (answer,) = answerer.answer([query])
     link = opened.link(asked, answer, results)
-    alone = dataclasses.replace(query, demonstrations=())
-    best = dataclasses.replace(query, among=answerer.choices.among((link.best.entity_id,)))
-    (blind, blind_best), (unaided,) = answerer.answer([query, best], "nothing"), answerer.answer([alone])
+    alone, unseen = dataclasses.replace(query, demonstrations=()), dataclasses.replace(query, vector=None)
+    best = dataclasses.replace(unseen, among=answerer.choices.among((link.best.entity_id,)))
+    (blind, blind_best), (unaided,) = answerer.answer([unseen, best], "nothing"), answerer.answer([alone])
     return Explanation(
         link,
         blind.candidates[:results],

@@ -1,10 +1,13 @@
 """What a search leaves behind."""
 
+import numpy as np
+
 from gemel.confidence.evidence import EVIDENCE, MOST_MARGIN, evidence
 
 
-def named(scores: list[float], likeness: list[float | None] | None) -> dict[str, float]:
-    return dict(zip(EVIDENCE, evidence(scores, likeness), strict=True))
+def named(scores: list[float], likeness: list[float] | None) -> dict[str, float]:
+    alike = None if likeness is None else np.array(likeness)
+    return dict(zip(EVIDENCE, evidence(scores, alike), strict=True))
 
 
 def test_margin_is_the_lead_over_the_second() -> None:
@@ -27,6 +30,6 @@ def test_post_without_an_image_says_nothing_of_likeness() -> None:
 
 
 def test_entity_without_a_picture_is_told_from_one_that_is_unlike() -> None:
-    found = named([-0.5, -1.0], [None, 0.0])
+    found = named([-0.5, -1.0], [np.nan, 0.0])
     assert (found["likeness"], found["unpictured"]) == (0, 1)
     assert (found["second_likeness"], found["second_unpictured"]) == (0, 0)

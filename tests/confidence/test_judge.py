@@ -1,16 +1,18 @@
 """Answers get their chances."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 from gemel.confidence.calibrator import Calibrator
+from gemel.confidence.entity_images import EntityImages
 from gemel.confidence.evidence import EVIDENCE
-from gemel.confidence.gallery import Gallery
 from gemel.confidence.judge import Judge
 from gemel.core.schema import Candidate
 
 PICTURES = {"cat": np.array([1.0, 0.0], dtype=np.float32), "car": np.array([-1.0, 0.0], dtype=np.float32)}
-GALLERY = Gallery(PICTURES, [("Q1", "cat"), ("Q2", "car")])
+SOLVED = pl.DataFrame({"entity_id": ["Q1", "Q2"], "image_sha256": ["cat", "car"]})
+IMAGES = EntityImages(SOLVED, PICTURES)
 CANDIDATES = (Candidate("Q1", "cat", -0.1, 0.5), Candidate("Q2", "car", -0.4, 0.4), Candidate("Q3", "team", -2.0, 0.1))
 
 
@@ -21,7 +23,7 @@ def judge(nil_above: float | None = 0.5, sure_above: float | None = None) -> Jud
         tuple(slope.get(outcome, {}).get(piece, 0.0) for piece in EVIDENCE) for outcome in ("right", "wrong", "nil")
     )
     zeros, ones = (0.0,) * len(EVIDENCE), (1.0,) * len(EVIDENCE)
-    return Judge(Calibrator(EVIDENCE, zeros, ones, weights, (0.0, 0.0, 0.0), nil_above, sure_above), GALLERY)
+    return Judge(Calibrator(EVIDENCE, zeros, ones, weights, (0.0, 0.0, 0.0), nil_above, sure_above), IMAGES)
 
 
 def test_chances_of_all_outcomes_sum_to_one() -> None:

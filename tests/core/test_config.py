@@ -111,6 +111,19 @@ def test_unknown_key_two_levels_down_is_refused() -> None:
         parse_section(values, "settings", LinkerSettings)
 
 
+@pytest.mark.parametrize("weight", [-0.1, 1.5])
+def test_image_weight_beyond_its_bounds_is_refused(weight: float) -> None:
+    values = {"method": "bm25", "count": 2, "encoder": "e", "image_weight": weight}
+    with pytest.raises(ConfigError, match=rf"image_weight: must be between 0 and 1, got {weight}"):
+        parse_section(values, "demonstrations", DemonstrationSettings)
+
+
+@pytest.mark.parametrize("name", ["without_demonstrations", "drop_images"])
+def test_share_of_examples_beyond_its_bounds_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{name}: must be between 0 and 1, got 2"):
+        parse_section(mapper_values() | {name: 2}, "mapper", MapperSettings)
+
+
 def test_methods_begin_with_the_linkers_own_and_have_no_repeats() -> None:
     settings = DemonstrationSettings("bm25", 2, "e", compare=("random", "bm25"))
     assert settings.methods == ("bm25", "random")

@@ -10,7 +10,7 @@ from gemel.answerer import Answer
 from gemel.core.errors import DataError
 from gemel.core.schema import Candidate, Mention
 from gemel.evaluation.grading import Graded, given_names, graded
-from gemel.evaluation.names import ALONE, BLIND, CAPTIONED, FULL
+from gemel.evaluation.names import ALONE, BLIND, CAPTIONED, FULL, IMAGELESS
 from gemel.evaluation.predictions import prediction_table
 from gemel.evaluation.summary import summarize
 from gemel.evaluation.variants import Variant, queries, variants
@@ -57,6 +57,7 @@ def answers(*ids: str, left_out: int = 0, kept_characters: int | None = None) ->
 
 def predictions(mentions: Graded, **runs: list[tuple[str, ...]]) -> pl.DataFrame:
     names = {"full": FULL, "blind": BLIND, "alone": ALONE, "captioned": CAPTIONED, "random": "random demonstrations"}
+    names |= {"imageless": IMAGELESS}
     return pl.concat(
         prediction_table(mentions, "test", names[run], seed, answers(*ids))
         for run, of_seeds in runs.items()
@@ -70,6 +71,7 @@ RUNS: dict[str, list[tuple[str, ...]]] = {
     "blind": [("21", "21", "21")],
     "alone": [("12", "12", "12"), ("12", "12", "12")],
     "captioned": [("12", "21", "31")],
+    "imageless": [("12", "12", "31"), ("21", "12", "31")],
 }
 
 
@@ -155,7 +157,8 @@ def test_ablations_are_run_and_what_no_mapper_sees_once() -> None:
     runs = variants("bm25", ("bm25", "random"), (0, 1), captions=True)
     assert runs == (
         Variant(FULL, "image", "bm25", (0, 1)),
-        Variant(BLIND, "nothing", "bm25", (0,)),
+        Variant(BLIND, "nothing", "bm25", (0,), imageless=True),
+        Variant(IMAGELESS, "image", "bm25", (0, 1), imageless=True),
         Variant(ALONE, "image", None, (0, 1)),
         Variant(CAPTIONED, "caption", "bm25", (0,)),
         Variant("random demonstrations", "image", "random", (0, 1)),
@@ -172,6 +175,7 @@ def test_upper_bound_needs_captions() -> None:
         ("accuracy", 4 / 6, 3),
         ("hits_at_5", 1.0, 3),
         ("accuracy_without_image", 1 / 3, 3),
+        ("accuracy_imageless_post", 1 / 2, 3),
         ("accuracy_without_demonstrations", 1 / 3, 3),
         ("accuracy_gold_caption", 1.0, 3),
         ("image_gain", 1 / 3, 3),

@@ -23,10 +23,10 @@ CARD = {
 }
 
 
-def predictions(runs: Mapping[str, Sequence[str]]) -> pl.DataFrame:
+def predictions(runs: Mapping[str, Sequence[str]], split: str = "test") -> pl.DataFrame:
     """runs: by variant, one string a seed with the place of the gold entity for each mention; 0: nowhere."""
     rows = [
-        ("test", variant, seed, f"m{number}", "Q1", ["Q1"] if place == "1" else ["Q2", "Q1"], int(place))
+        (split, variant, seed, f"m{number}", "Q1", ["Q1"] if place == "1" else ["Q2", "Q1"], int(place))
         for variant, seeds in runs.items()
         for seed, places in enumerate(seeds)
         for number, place in enumerate(places)
@@ -35,10 +35,14 @@ def predictions(runs: Mapping[str, Sequence[str]]) -> pl.DataFrame:
 
 
 def write_run(
-    folder: Path, runs: Mapping[str, Sequence[str]], slices: Mapping[str, Sequence[str]] | None = None, **card: object
+    folder: Path,
+    runs: Mapping[str, Sequence[str]],
+    slices: Mapping[str, Sequence[str]] | None = None,
+    dev: Mapping[str, Sequence[str]] | None = None,
+    **card: object,
 ) -> Path:
-    """slices: by dimension, the group of each mention. card: entries that differ from CARD."""
-    table = predictions(runs)
+    """runs: of test. slices: by dimension, the group of each mention. card: entries that differ from CARD."""
+    table = pl.concat([predictions(runs), predictions(dev or {}, "dev")])
     ids = table["mention_id"].unique(maintain_order=True)
     groups = {"split": ["test"] * len(ids), "mention_id": ids} | dict(slices or {})
     with new_artifact(folder / "evaluation", "evaluation", {}) as draft:

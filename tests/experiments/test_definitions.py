@@ -17,12 +17,18 @@ OVERRIDES = sorted(
 def test_every_table_and_figure_of_the_paper_has_a_name() -> None:
     places = {experiment.place for experiment in EXPERIMENTS.values()} - {""}
     assert places == {*(f"table {number}" for number in range(2, 8)), "figure 3", "figure 4"}
-    assert {"prefix", "demonstrations", "rate"} <= set(EXPERIMENTS)
+    assert {"prefix", "demonstrations", "rate", "beyond"} <= set(EXPERIMENTS)
 
 
 @pytest.mark.parametrize("overrides", OVERRIDES, ids=" ".join)
 def test_settings_of_runs_compose(overrides: tuple[str, ...], tmp_path: Path) -> None:
     compose_and_dump(tmp_path / "params.yaml", str(CONF), None, "config", "", list(overrides))
+
+
+def test_settings_are_compared_with_those_that_stand() -> None:
+    first, *others = EXPERIMENTS["beyond"].sample
+    assert first.overrides == ()
+    assert all("mapper.seeds=[0]" in run.overrides for run in others)
 
 
 def test_labels_of_runs_and_rows_are_unique() -> None:

@@ -7,7 +7,7 @@ import pytest
 from made_up_runs import CARD, write_run
 
 from gemel.core.errors import ArtifactError, DataError
-from gemel.evaluation.names import BLIND, FULL
+from gemel.evaluation.names import BLIND, FULL, IMAGELESS
 from gemel.experiments.definitions import EXPERIMENTS, Experiment, Row
 from gemel.experiments.rendering import markdown
 from gemel.experiments.results import Result
@@ -22,6 +22,7 @@ VARIANTS = Experiment(
     "gemel",
     rows=(Row("gemel", FULL), Row("blind", BLIND), Row("other", "absent")),
 )
+DECIDED = Experiment("decided", "Settings", "", "settings")
 SLICED = Experiment("table7", "Popularity", "table 7", "slices")
 GOOD, BAD, MIXED = "1" * 40, "2" * 40, "1" * 20 + "2" * 20
 
@@ -56,6 +57,23 @@ def test_runs_of_other_mentions_are_refused(tmp_path: Path) -> None:
     first, second = write_run(tmp_path / "a", runs), write_run(tmp_path / "b", runs, **{"graded by": "name"})
     with pytest.raises(DataError, match=r"sweep: 'b' is of another protocol than 'a': .*'graded by': \('id', 'name'\)"):
         made_of(SWEEP, a=first, b=second)
+
+
+def test_settings_are_compared_on_dev_and_reported_on_test(tmp_path: Path) -> None:
+    first = write_run(tmp_path / "a", {FULL: [GOOD], IMAGELESS: [BAD]}, dev={FULL: [MIXED]})
+    second = write_run(tmp_path / "b", {FULL: [MIXED], IMAGELESS: [GOOD]}, dev={FULL: [GOOD]})
+    rows = made_of(DECIDED, a=first, b=second)
+    names = ("accuracy_dev", "accuracy", "accuracy_imageless_post")
+    assert [[row[name]["mean"] for name in names] for row in rows] == [[0.5, 1.0, 0.0], [1.0, 0.5, 1.0]]
+    assert rows[0]["change"] is None
+    assert (rows[1]["change"]["gain"]["mean"], rows[1]["change"]["verdict"]) == (0.5, "better")
+
+
+def test_settings_of_another_protocol_are_refused(tmp_path: Path) -> None:
+    runs = {FULL: [GOOD]}
+    first, second = write_run(tmp_path / "a", runs, dev=runs), write_run(tmp_path / "b", runs, dev=runs, names=8)
+    with pytest.raises(DataError, match=r"decided: 'b' is of another protocol than 'a': .*'names': \(9, 8\)"):
+        made_of(DECIDED, a=first, b=second)
 
 
 def test_interrupted_run_is_refused(tmp_path: Path) -> None:
@@ -95,13 +113,13 @@ def test_image_helps_tail_more_than_common(tmp_path: Path) -> None:
     assert rows["training: gain by the image, tail less common"]["verdict"] == "the image helps tail more"
 
 
-@pytest.mark.parametrize("kind", ["runs", "slices"])
+@pytest.mark.parametrize("kind", ["runs", "settings", "slices"])
 def test_markdown_has_every_row_and_the_protocol(tmp_path: Path, kind: str) -> None:
     slices = {
         name: ["common"] * 20 + ["tail"] * 20 for name in ("popularity, each", "popularity, together", "training")
     }
-    folder = write_run(tmp_path / "a", {FULL: [GOOD], BLIND: [MIXED]}, slices)
-    experiment = SWEEP if kind == "runs" else SLICED
+    folder = write_run(tmp_path / "a", {FULL: [GOOD], BLIND: [MIXED]}, slices, dev={FULL: [MIXED]})
+    experiment = {"runs": SWEEP, "settings": DECIDED, "slices": SLICED}[kind]
     rows = made_of(experiment, **{"a | b": folder})
     facts = {"name": "x", "title": "Title", "place": "table 9", "note": "Note.", "command": "gemel report x"}
     text = markdown(facts | {"kind": kind, "commit": "c" * 40, "reference": "a", "protocol": CARD, "rows": rows})

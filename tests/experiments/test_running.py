@@ -55,9 +55,10 @@ def test_other_settings_stay_on_the_sample_world(asked: Runs) -> None:
 
 
 def test_runs_of_several_tables_are_queued_together_and_once(asked: Runs) -> None:
-    run_ahead([EXPERIMENTS[name] for name in ("table4", "figure3", "table7")], [], jobs=2)
+    run_ahead([EXPERIMENTS[name] for name in ("table4", "figure3", "beyond", "table7")], [], jobs=2)
     (runs,) = asked
-    backbones = [changes[0] for changes in runs.values() if changes]
+    backbones = [changes[0] for changes in runs.values() if changes and changes[0].startswith("backbone")]
+    assert sum(changes[:1] == ("mapper.adapter=mlp",) for changes in runs.values()) == 1
     assert sorted(backbones) == ["backbone=tiny-llama-1", *(f"backbone=tiny-opt-{number}" for number in range(1, 5))]
 
 

@@ -1,6 +1,8 @@
 """The choice of demonstrations, compared with a naive reference."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +12,9 @@ from hypothesis import strategies as st
 
 from gemel.retrieval.bm25 import Bm25Scorer
 from gemel.retrieval.choice import Chooser, Corpus, rank
+from gemel.retrieval.encoder import Vectors
 from gemel.retrieval.hits import Hits
+from gemel.retrieval.images import ImageRanker
 
 
 class FixedScorer:
@@ -187,3 +191,86 @@ def test_rank_of_many_ties_of_one_entity_equals_the_head_of_the_whole() -> None:
     whole = rank(scores, entities, 505)
     for count in range(1, 30):
         np.testing.assert_array_equal(rank(scores, entities, count), whole[:count])
+
+
+def choose_by(scores: list[float], entities: list[str], count: int, **settings: Any) -> tuple[int, ...]:
+    return Chooser(make_corpus(entities), FixedScorer(scores), count, **settings).choose("Jaguar", "another")
+
+
+def test_without_diversity_corpus_order_decides_among_equals() -> None:
+    assert choose_by([1, 1, 1, 1], ["a", "a", "b", "a"], 3, diversity="none") == (0, 1, 2)
+
+
+def test_one_each_shows_an_entity_with_its_best_row_alone() -> None:
+    assert choose_by([1, 3, 2, 0], ["a", "a", "b", "c"], 3, diversity="one_each") == (1, 2, 3)
+
+
+def test_one_each_looks_beyond_many_rows_of_one_entity() -> None:
+    entities = ["a"] * 40 + ["b", "c"]
+    assert choose_by([float(-row) for row in range(42)], entities, 3, diversity="one_each") == (0, 40, 41)
+
+
+def test_one_each_gives_fewer_where_there_are_fewer_entities() -> None:
+    assert choose_by([3, 2, 1], ["a", "a", "a"], 2, diversity="one_each") == (0,)
+
+
+def test_mention_and_text_are_compared_together() -> None:
+    scorer = FixedScorer([1, 2])
+    corpus = make_corpus(["a", "b"])
+    assert corpus.strings("mention_and_text") == ["Jaguar text 0", "Jaguar text 1"]
+    chooser = Chooser(corpus, scorer, 2, by="mention_and_text")
+    assert chooser.choose_all(["Jaguar", "Jaguar"], ["text 0", "new"]) == [(1,), (1, 0)]
+    assert sorted(scorer.asked) == ["Jaguar new", "Jaguar text 0"]
+
+
+def unit(*values: float) -> Vectors:
+    return np.array(values, dtype=np.float32)
+
+
+def test_images_rank_the_best_by_text_once_more() -> None:
+    images = ImageRanker([unit(1, 0), unit(0, 1), None], weight=0.5)
+    chooser = Chooser(make_corpus(["a", "b", "c"]), FixedScorer([1, 1, 1]), 2, images=images)
+    assert chooser.choose_all(["Jaguar"] * 3, ["x"] * 3, [unit(0, 1), None, unit(1, 0)]) == [(1, 2), (0, 1), (0, 2)]
+
+
+def test_text_outweighs_images_where_it_differs_more() -> None:
+    images = ImageRanker([unit(1, 0), unit(0, 1)], weight=0.1)
+    chooser = Chooser(make_corpus(["a", "b"]), FixedScorer([4, 1]), 1, images=images)
+    assert chooser.choose("Jaguar", "x", unit(0, 1)) == (0,)
+
+
+def test_images_do_not_bring_back_what_is_left_out() -> None:
+    images = ImageRanker([unit(1, 0), unit(0, 1)], weight=1.0)
+    chooser = Chooser(make_corpus(["a", "b"]), FixedScorer([1, 1]), 2, images=images)
+    assert chooser.choose("Jaguar", "text 1", unit(0, 1)) == (0,)
+
+
+def test_corpus_without_any_image_keeps_the_order_by_text() -> None:
+    chooser = Chooser(make_corpus(["a", "b"]), FixedScorer([1, 2]), 2, images=ImageRanker([None, None], weight=1.0))
+    assert chooser.choose("Jaguar", "x", unit(0, 1)) == (1, 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=ROWS, weight=st.sampled_from([0.3, 1.0]), seed=st.integers(0, 9))
+def test_ranking_by_images_equals_the_formula(rows: list[tuple[float, str, str]], weight: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = [None if entity == "a" else rng.standard_normal(4).astype(np.float32) for _, entity, _ in rows]
+    known = [vector for vector in vectors if vector is not None]
+    mean = np.mean(known, axis=0) if known else np.zeros(4)
+    query = rng.standard_normal(4).astype(np.float32)
+    scores = np.array([score for score, _, _ in rows], dtype=np.float32)
+
+    def mixed(row: int) -> float:
+        vector, best = vectors[row], scores.max()
+        by_text = scores[row] / best if best > 0 else 0.0
+        if vector is None:
+            return float((1 - weight) * by_text)
+        a, b = vector - mean, query - mean
+        likeness = a @ b / (np.linalg.norm(a) * np.linalg.norm(b)) if np.linalg.norm(a) > 0 else 0.0
+        return float((1 - weight) * by_text + weight * likeness)
+
+    found = ImageRanker(vectors, weight).rank(np.arange(len(rows)), scores, query)
+    values = [mixed(row) for row in found]
+    assert sorted(found) == list(range(len(rows)))
+    if known:
+        assert all(before >= after - 1e-4 for before, after in pairwise(values))

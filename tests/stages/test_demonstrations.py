@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from gemel.core.artifacts import artifact_hash, read_manifest
@@ -54,6 +55,30 @@ def test_second_run_gives_the_same_artifact() -> None:
 def test_missing_posts_name_their_stage() -> None:
     shutil.rmtree(POSTS)
     with pytest.raises(ArtifactError, match=r"artifacts/posts: no manifest.json.*; run `dvc repro posts`"):
+        stage.main()
+
+
+def test_images_move_the_choice_where_they_have_a_weight(project_copy: Path) -> None:
+    by_text = read_chosen(DEMONSTRATIONS, "bm25")
+    set_param(project_copy, "demonstrations.image_weight", 1.0)
+    stage.main()
+    assert read_chosen(DEMONSTRATIONS, "bm25", without_image=True) == by_text
+    by_image = read_chosen(DEMONSTRATIONS, "bm25")
+    solved = read_corpus(DEMONSTRATIONS)
+    entities, images = solved["entity_id"].to_list(), solved["image_sha256"].to_list()
+    first = {mention_id: rows[0] for mention_id, rows in by_image.items()}
+    mentions = Tables.read(POSTS).mentions.filter(pl.col("entity_id").is_not_null() & (pl.col("post_id") != "p20"))
+    right = [
+        entities[first[mention_id]] == gold for mention_id, gold in mentions["mention_id", "entity_id"].iter_rows()
+    ]
+    assert all(images[row] is not None for mention_id, row in first.items() if mention_id not in ("m20", "m21"))
+    assert sum(right) > len(right) / 2
+
+
+def test_weight_of_images_needs_their_vectors(project_copy: Path) -> None:
+    set_param(project_copy, "demonstrations.image_weight", 0.5)
+    shutil.rmtree(project_copy / "artifacts/image_features")
+    with pytest.raises(ArtifactError, match=r"artifacts/image_features: no manifest.json.*; run `dvc repro image_"):
         stage.main()
 
 

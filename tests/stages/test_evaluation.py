@@ -7,11 +7,13 @@ from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from gemel.core.artifacts import artifact_hash, read_manifest
 from gemel.core.errors import ArtifactError, ShapeError
+from gemel.core.settings import Rescoring
 from gemel.entities.catalog import Catalog
-from gemel.stages import DEMONSTRATIONS, ENTITY_TRIE, EVALUATION, IMAGE_FEATURES, MAPPER, METRICS, POSTS
+from gemel.stages import DEMONSTRATIONS, ENTITY_TRIE, EVALUATION, IMAGE_FEATURES, MAPPER, METRICS, POSTS, RESCORING
 from gemel.stages import evaluation as stage
 from stages.project_changes import set_fact, set_param
 
@@ -77,6 +79,7 @@ def test_every_variant_and_seed_is_predicted(predictions: pl.DataFrame) -> None:
     assert {name: (seeds, rows) for name, seeds, rows in runs} == {
         "full": (2, 20),
         "without image": (1, 10),
+        "post without image": (2, 20),
         "without demonstrations": (2, 20),
         "gold caption": (1, 10),
         "random demonstrations": (2, 20),
@@ -93,6 +96,31 @@ def test_plots_and_manifest_are_there() -> None:
     facts = read_manifest(EVALUATION, "evaluation", check_hashes=True)
     assert facts["seeds"] == [0, 1]
     assert json.loads((EVALUATION / "ablations.json").read_text())[0]["what"] == "accuracy"
+
+
+@pytest.mark.usefixtures("in_project")
+def test_without_rescoring_nothing_is_fitted() -> None:
+    assert json.loads(RESCORING.read_text()) is None
+    assert metrics()["test"]["accuracy_without_entity_images"] is None
+
+
+@pytest.mark.usefixtures("project_copy")
+def test_rescored_linker_stands_beside_the_llm_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "read_rescoring", lambda _: Rescoring(slope=50.0, level=0.0))
+    before = pl.read_parquet(EVALUATION / stage.PREDICTIONS)
+    stage.main()
+    after = pl.read_parquet(EVALUATION / stage.PREDICTIONS)
+
+    def of(table: pl.DataFrame, variant: str) -> pl.DataFrame:
+        return table.filter(pl.col("variant") == variant).drop("variant")
+
+    assert_frame_equal(of(after, "without entity images"), of(before, "full"))
+    assert_frame_equal(of(after, "without image"), of(before, "without image"))
+    assert of(after, "full")["scores"].to_list() != of(before, "full")["scores"].to_list()
+    gain = metrics()["test"]["entity_image_gain"]["mean"]
+    assert gain == pytest.approx(
+        metrics()["test"]["accuracy"]["mean"] - metrics()["test"]["accuracy_without_entity_images"]["mean"], abs=1e-5
+    )
 
 
 def test_by_name_entities_of_one_name_are_one_answer(project_copy: Path) -> None:

@@ -9,13 +9,14 @@ import polars as pl
 import pytest
 
 from gemel.bundle import ENTITIES, read_bundle
-from gemel.core.artifacts import artifact_hash, file_sha256, read_manifest
+from gemel.core.artifacts import MANIFEST, artifact_hash, file_sha256, new_artifact, read_manifest
 from gemel.core.errors import ArtifactError
 from gemel.core.schema import Mention, Post
+from gemel.core.settings import Rescoring
 from gemel.mapper.mapper import WEIGHTS
 from gemel.posts.tables import Tables
 from gemel.predictor import Linker
-from gemel.stages import EVALUATION, MAPPER, MAPPER_SUMMARY, METRICS, POSTS, RELEASE
+from gemel.stages import CONFIDENCE, EVALUATION, MAPPER, MAPPER_SUMMARY, METRICS, POSTS, RELEASE, RESCORING
 from gemel.stages import release as stage
 from gemel.stages.evaluation import PREDICTIONS
 from gemel.tasks.linking.demonstrations import read_corpus
@@ -46,6 +47,18 @@ def test_bundle_holds_the_vectors_of_its_demonstrations() -> None:
 @pytest.mark.usefixtures("in_project")
 def test_bundle_holds_the_catalog() -> None:
     assert (RELEASE / ENTITIES).read_bytes() == (POSTS / ENTITIES).read_bytes()
+
+
+@pytest.mark.usefixtures("project_copy")
+def test_rescoring_is_that_of_the_stage_confidence() -> None:
+    assert read_bundle(RELEASE).settings.rescoring is None
+    former = read_manifest(CONFIDENCE, "confidence")
+    files = {path.name: path.read_bytes() for path in CONFIDENCE.iterdir() if path.name != MANIFEST}
+    with new_artifact(CONFIDENCE, "confidence", former) as draft:
+        for name, content in (files | {RESCORING.name: b'{"slope": 2.0, "level": 0.5}'}).items():
+            (draft / name).write_bytes(content)
+    stage.main()
+    assert read_bundle(RELEASE).settings.rescoring == Rescoring(2.0, 0.5)
 
 
 def test_linker_answers_as_evaluation_did(in_project: Path) -> None:

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from gemel.confidence.entity_images import Likeness
+
 # Candidates that it is read from; a search for a judged answer wants as many.
 CANDIDATES = 2
 MOST_MARGIN = 10.0
@@ -22,14 +26,16 @@ EVIDENCE = (
 )
 
 
-def evidence(scores: Sequence[float], likeness: Sequence[float | None] | None) -> tuple[float, ...]:
+def evidence(scores: Sequence[float], likeness: Likeness | None) -> tuple[float, ...]:
     """The values of EVIDENCE for one answer.
 
     scores: of its candidates, best first, one at least. likeness: of the image to each candidate's pictures, as
-    Gallery.likeness; None where the post has no readable image.
+    EntityImages.likeness; None where the post has no readable image.
     """
     margin = min(scores[0] - scores[1], MOST_MARGIN) if len(scores) > 1 else MOST_MARGIN
     if likeness is None:
         return (scores[0], margin, 0.0, 0.0, 0.0, 0.0, 1.0)
-    first, second = likeness[0], likeness[1] if len(likeness) > 1 else None
-    return (scores[0], margin, first or 0.0, float(first is None), second or 0.0, float(second is None), 0.0)
+    alike = np.full(CANDIDATES, np.nan)
+    alike[: len(likeness)] = likeness[:CANDIDATES]
+    pieces = np.stack([np.nan_to_num(alike), np.isnan(alike)], axis=1).ravel().tolist()
+    return (scores[0], margin, *pieces, 0.0)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gemel.confidence.calibrator import NIL, RIGHT, WRONG, Calibrator
+from gemel.confidence.entity_images import EntityImages, Vector
 from gemel.confidence.evidence import CANDIDATES, evidence
-from gemel.confidence.gallery import Gallery, Vector
 from gemel.core.schema import Candidate
 
 
@@ -30,8 +30,8 @@ class Judgement:
 class Judge:
     """Gives answers their probabilities."""
 
-    def __init__(self, calibrator: Calibrator, gallery: Gallery) -> None:
-        self._calibrator, self._gallery = calibrator, gallery
+    def __init__(self, calibrator: Calibrator, images: EntityImages) -> None:
+        self._calibrator, self._images = calibrator, images
 
     def judge(self, candidates: Sequence[Candidate], vector: Vector | None) -> Judgement:
         """Judge the candidates of one mention. vector: of the post's image, (vision_dim,), or None.
@@ -40,7 +40,7 @@ class Judge:
         to their shares within the beam.
         """
         first = candidates[:CANDIDATES]
-        alike = None if vector is None else self._gallery.likeness(vector, [each.entity_id for each in first])
+        alike = None if vector is None else self._images.likeness([each.entity_id for each in first], vector)
         pieces = np.array([evidence([each.score for each in first], alike)])
         chances = self._calibrator.chances(pieces)
         right, wrong, nil = (float(chances[0, outcome]) for outcome in (RIGHT, WRONG, NIL))

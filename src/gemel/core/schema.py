@@ -67,8 +67,8 @@ class Entity:
 class Candidate:
     """An entity that the search arrived at.
 
-    score: mean log-probability per generated token, natural logarithm. probability: share within the beam; of a Link's
-    candidates, the chance that this is the entity.
+    score: mean log-probability per generated token, natural logarithm, and what the images of entities add to it, where
+    beams are re-scored. probability: share within the beam; of a Link's candidates, the chance that this is the entity.
     """
 
     entity_id: str

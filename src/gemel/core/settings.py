@@ -11,7 +11,11 @@ Weights = Literal["full", "8bit", "4bit"]
 Attention = Literal["sdpa", "eager", "flash_attention_2", "flash_attention_3"]
 MissingImage = Literal["leave_out", "zero_vector"]
 ShownNames = Literal["alone", "in_segment"]
+ComparedBy = Literal["mention", "mention_and_text"]
+Order = Literal["relevance", "reverse"]
+Diversity = Literal["entity", "none", "one_each"]
 GradedBy = Literal["id", "name"]
+Rescore = Literal["none", "entity_images"]
 BaselineName = Literal["exact_name", "prior", "bm25_names", "dense", "clip", "llm_alone", "without_trie"]
 MOST_DECODERS = 8
 SMALLEST_FLOAT16 = 2.0**-24
@@ -59,6 +63,11 @@ class BackboneSettings:
     notice: str = ""
 
 
+def _expect_share(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name}: must be between 0 and 1, got {value}")
+
+
 @dataclass(frozen=True)
 class ImagesSettings:
     """root: of the archive that a data set's images lie in, a folder or an fsspec URL; None: in the data set's folder.
@@ -75,6 +84,10 @@ class DemonstrationSettings:
 
     method: of the linker. count: demonstrations per mention. compare: further methods, chosen for evaluation alone.
     seed: of `random`. encoder: sentence encoder of `dense`.
+    query: what is compared, of the mention and of each solved one. image_weight: of the likeness of images when the
+    best by text are ranked once more, 0 (not at all) to 1 (by images alone). order: "relevance", the most relevant last
+    and next to the query, or "reverse". diversity: among equals an "entity" that was not shown yet goes first; "none":
+    corpus order alone; "one_each": an entity is shown once at most.
     """
 
     method: Method
@@ -82,6 +95,13 @@ class DemonstrationSettings:
     encoder: str
     seed: int = 0
     compare: tuple[Method, ...] = ()
+    query: ComparedBy = "mention"
+    image_weight: float = 0.0
+    order: Order = "relevance"
+    diversity: Diversity = "entity"
+
+    def __post_init__(self) -> None:
+        _expect_share("image_weight", self.image_weight)
 
     @property
     def methods(self) -> tuple[Method, ...]:
@@ -159,7 +179,8 @@ class MapperSettings:
 
     adapter: what is trained, a module of mapper/adapters/. seeds: one mapper each. prefix_tokens: soft tokens per
     image. missing_image: what stands for an image that isn't there. without_demonstrations: share of the training
-    examples that show none.
+    examples that show none. vary_demonstrations: whether the others show any number of them, from none to all.
+    drop_images: share of the training examples whose post is taken to have no image.
     checkpoint: folder of an imported mapper, which is taken in place of training one; tracked: what DVC watches for a
     change of it, the same folder, or anything that is there where there is no checkpoint.
     """
@@ -169,11 +190,15 @@ class MapperSettings:
     missing_image: MissingImage
     course: TrainingCourse
     without_demonstrations: float = 0.0
+    vary_demonstrations: bool = False
+    drop_images: float = 0.0
     adapter: str = "linear"
     checkpoint: str | None = None
     tracked: str = ""
 
     def __post_init__(self) -> None:
+        _expect_share("without_demonstrations", self.without_demonstrations)
+        _expect_share("drop_images", self.drop_images)
         if self.checkpoint is None:
             return
         if len(self.seeds) != 1:
@@ -205,12 +230,14 @@ class EvaluationSettings:
 
 @dataclass(frozen=True)
 class ConfidenceSettings:
-    """What answers are held to on dev, as shares.
+    """What is fitted on dev.
 
-    nil_precision: of the NIL answers that are right; None: NIL is never answered. sure_precision: of the links that are
-    right among those called sure.
+    rescore: "entity_images" to fit how much the images of entities count beside the LLM's score, and to link so.
+    nil_precision: wanted share of the NIL answers that are right; None: NIL is never answered. sure_precision: of the
+    links that are right among those called sure.
     """
 
+    rescore: Rescore = "none"
     nil_precision: float | None = 0.6
     sure_precision: float = 0.98
 
@@ -236,14 +263,29 @@ class BaselineSettings:
 
 
 @dataclass(frozen=True)
+class Rescoring:
+    """How much images count when a beam is re-scored: slope · (likeness − level) is added to a candidate's score.
+
+    likeness: of the post's image and the entity's mean training image, a cosine. Fitted on dev by the evaluation.
+    """
+
+    slope: float
+    level: float
+
+
+@dataclass(frozen=True)
 class LinkerSettings:
-    """Everything about a linker that is not in its files. missing_image: what stands for an image that isn't there."""
+    """Everything about a linker that is not in its files.
+
+    missing_image: what stands for an image that isn't there. rescoring: None: a beam keeps the LLM's scores.
+    """
 
     backbone: BackboneSettings
     demonstrations: DemonstrationSettings
     num_beams: int = 5
     missing_image: MissingImage = "leave_out"
     prompt: PromptSettings = PromptSettings()
+    rescoring: Rescoring | None = None
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import polars as pl
 from scipy.special import softmax
 
 from gemel.confidence.calibrator import NIL, OUTCOMES, RIGHT, WRONG, Calibrator
+from gemel.confidence.entity_images import EntityImages
 from gemel.confidence.evidence import CANDIDATES, EVIDENCE, evidence
-from gemel.confidence.gallery import Gallery
 from gemel.features.tower import Vectors
 from gemel.posts.tables import Tables
 
@@ -34,12 +34,12 @@ def evidence_table(
 
     features: image SHA-256 -> vision vector, (vision_dim,).
     """
-    gallery = Gallery(features, corpus.select("entity_id", "image_sha256").iter_rows())
+    pictures = EntityImages(corpus, features)
     images = dict(tables.mentions.join(tables.posts, on="post_id").select("mention_id", "image_sha256").iter_rows())
     rows = []
     for found in predictions.iter_rows(named=True):
         sha256, first = images[found["mention_id"]], found["answers"][:CANDIDATES]
-        alike = None if sha256 is None else gallery.likeness(features[sha256], first)
+        alike = None if sha256 is None else pictures.likeness(first, features[sha256])
         outcome = NIL if found["entity_id"] is None else RIGHT if found["place"] == 1 else WRONG
         known = (*(found[key] for key in ("split", "seed", "mention_id", "entity_id")), first[0], OUTCOMES[outcome])
         rows.append((*known, float(softmax(found["scores"])[0]), *evidence(found["scores"], alike)))

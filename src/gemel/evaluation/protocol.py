@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gemel.core.errors import ArtifactError
-from gemel.core.settings import DemonstrationSettings, EvaluationSettings
+from gemel.core.settings import DemonstrationSettings, EvaluationSettings, Rescoring
 from gemel.evaluation.grading import Graded
 
 PROTOCOL = "protocol.json"
@@ -26,10 +26,12 @@ def protocol_card(
     demonstrations: DemonstrationSettings,
     facts: Mapping[str, Mapping[str, Any]],
     seeds: list[int],
+    rescoring: Rescoring | None,
 ) -> Card:
     """Sum up the protocol of a run, for people and for comparisons.
 
-    mentions: by split. facts: of the artifacts posts, image_features, entity_trie and mapper, by stage.
+    mentions: by split. facts: of the artifacts posts, image_features, entity_trie and mapper, by stage. rescoring: of
+    beams, where they are re-scored.
     """
     posts, images, trie, mapper = (facts[stage] for stage in ("posts", "image_features", "entity_trie", "mapper"))
     nil = "not graded, counted" if settings.graded_by == "id" else "not graded; gold outside the catalog is wrong"
@@ -61,10 +63,23 @@ def protocol_card(
         "tokenizer": trie["tokenizer"],
         "vision encoder": images["encoder"],
         "vision encoder fingerprint": images["encoder_fingerprint"],
-        "demonstrations": f"{demonstrations.count} by {demonstrations.method}",
+        "demonstrations": _choice(demonstrations),
         "beams": settings.num_beams,
+        "re-scored by": "nothing" if rescoring is None else "images of the entities, fitted on dev",
         "mapper seeds": ", ".join(map(str, seeds)),
     }
+
+
+def _choice(settings: DemonstrationSettings) -> str:
+    """How demonstrations are chosen; what is as it mostly is goes without saying. The method comes last."""
+    words = {
+        "found by mention and text": settings.query == "mention_and_text",
+        f"images weigh {settings.image_weight:g}": settings.image_weight > 0,
+        "most relevant first": settings.order == "reverse",
+        "in corpus order among equals": settings.diversity == "none",
+        "one of each entity": settings.diversity == "one_each",
+    }
+    return f"{', '.join([str(settings.count), *(word for word, said in words.items() if said)])} by {settings.method}"
 
 
 def read_card(folder: Path) -> Card:

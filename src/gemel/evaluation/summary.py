@@ -9,7 +9,7 @@ import polars as pl
 
 from gemel.confidence.calibrator import Calibrator
 from gemel.evaluation.grading import Graded
-from gemel.evaluation.names import ALONE, BLIND, CAPTIONED, FULL
+from gemel.evaluation.names import ALONE, BLIND, CAPTIONED, FULL, IMAGELESS, UNRESCORED
 from gemel.evaluation.predictions import hits_of
 from gemel.evaluation.slices import slice_figures
 from gemel.evaluation.statistics import Figure, Hits, Mask, difference, gap_closed, share
@@ -34,6 +34,9 @@ def summarize(
         "accuracy": share(full),
         "hits_at_5": share(hits_of(predictions, FULL, 5)),
         "accuracy_without_image": share(blind),
+        "accuracy_imageless_post": share(hits[IMAGELESS]) if IMAGELESS in hits else None,
+        "accuracy_without_entity_images": share(hits[UNRESCORED]) if UNRESCORED in hits else None,
+        "entity_image_gain": difference(full, hits[UNRESCORED]) if UNRESCORED in hits else None,
         "accuracy_without_demonstrations": share(alone),
         "accuracy_gold_caption": None if captioned is None else share(captioned),
         "image_gain": difference(full, blind),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gemel.answerer import Answer, Answerer, Query, Sight
 from gemel.core.schema import Mention
 from gemel.evaluation.grading import Graded
-from gemel.evaluation.names import ALONE, BLIND, CAPTIONED, FULL
+from gemel.evaluation.names import ALONE, BLIND, CAPTIONED, FULL, IMAGELESS
 from gemel.features.tower import Vectors
 
 
@@ -16,13 +16,15 @@ from gemel.features.tower import Vectors
 class Variant:
     """One way to link. seeds: the mappers to run; one is enough where the mapper plays no part.
 
-    method: demonstrations by this method, or None for no demonstrations.
+    method: demonstrations by this method, or None for no demonstrations. imageless: as if no post to link had an image,
+    also when its demonstrations are chosen.
     """
 
     name: str
     sight: Sight
     method: str | None
     seeds: tuple[int, ...]
+    imageless: bool = False
 
 
 def variants(method: str, compare: Sequence[str], seeds: Sequence[int], captions: bool) -> tuple[Variant, ...]:
@@ -30,7 +32,8 @@ def variants(method: str, compare: Sequence[str], seeds: Sequence[int], captions
     every, one = tuple(seeds), tuple(seeds[:1])
     found = [
         Variant(FULL, "image", method, every),
-        Variant(BLIND, "nothing", method, one),
+        Variant(BLIND, "nothing", method, one, imageless=True),
+        Variant(IMAGELESS, "image", method, every, imageless=True),
         Variant(ALONE, "image", None, every),
     ]
     if captions:

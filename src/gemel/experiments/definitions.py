@@ -11,7 +11,7 @@ from typing import Literal
 
 from gemel.evaluation.names import ALONE, BLIND, CAPTIONED, FULL
 
-Kind = Literal["runs", "variants", "baselines", "slices", "cases"]
+Kind = Literal["runs", "settings", "variants", "baselines", "slices", "cases"]
 
 # A sweep trains one mapper a setting; how far mappers of equal settings differ is known from the main result.
 ONE_SEED = ("mapper.seeds=[0]", "demonstrations.compare=[]")
@@ -37,9 +37,10 @@ class Row:
 class Experiment:
     """A table or figure.
 
-    place: in the paper, or "" for a study beside it. kind: what its rows are: whole runs, variants or baselines of the
-    settings as they stand, slices of their mentions, or single mentions. reference: label of the row that the others
-    are compared with; of runs it is the first. sample, paper: runs on the sample world, and at the paper's scale.
+    place: in the paper, or "" for a study beside it. kind: what its rows are: whole runs (compared on test), runs that
+    decide about a setting (compared on dev), variants or baselines of the settings as they stand, slices of their
+    mentions, or single mentions. reference: label of the row that the others are compared with; of runs it is the
+    first. sample, paper: runs on the sample world, and at the paper's scale.
     rows: of variants and baselines. note: what to know when reading it.
     """
 
@@ -63,6 +64,28 @@ def _sweep(key: str, values: tuple[object, ...], standing: object, words: str) -
     return tuple(
         Run(f"{words} {value}", () if value == standing else (f"{key}={value}", *ONE_SEED)) for value in values
     )
+
+
+def _settings(*changes: tuple[str, str]) -> tuple[Run, ...]:
+    """The settings as they stand, and one run for each change: words for it, and what `-S` takes, apart by spaces."""
+    return (
+        Run("as it stands"),
+        *(Run(words, (*overrides.split(), *ONE_SEED)) for words, overrides in changes),
+    )
+
+
+_BEYOND = _settings(
+    ("an MLP as adapter", "mapper.adapter=mlp"),
+    ("demonstrations found by mention and text", "demonstrations.query=mention_and_text"),
+    ("the same, dense", "demonstrations.method=dense demonstrations.query=mention_and_text"),
+    ("images weigh 0.5 among demonstrations", "demonstrations.image_weight=0.5"),
+    ("images weigh 1 among demonstrations", "demonstrations.image_weight=1.0"),
+    ("the most relevant demonstration first", "demonstrations.order=reverse"),
+    ("corpus order among equal demonstrations", "demonstrations.diversity=none"),
+    ("one demonstration of each entity", "demonstrations.diversity=one_each"),
+    ("any number of demonstrations in training", "mapper.vary_demonstrations=true"),
+    ("a quarter of the training images dropped", "mapper.drop_images=0.25"),
+)
 
 
 def _backbones(*members: tuple[str, str]) -> tuple[Run, ...]:
@@ -198,6 +221,16 @@ _ALL = (
         "runs",
         sample=_sweep("mapper.course.peak_rate", (0.01, 0.001, 0.003, 0.03), 0.01, "rate"),
         paper=_sweep("mapper.course.peak_rate", (0.01, 0.0001, 0.0003, 0.001), 0.01, "rate"),
+    ),
+    Experiment(
+        "beyond",
+        "Adapters and demonstrations beyond the paper's",
+        "",
+        "settings",
+        sample=_BEYOND,
+        paper=_BEYOND,
+        note="Each row changes one setting, in training as in linking. A setting is to become the default if its gain "
+        "on dev is more than noise; test is there to report it. Posts without image: their demonstrations keep theirs.",
     ),
 )
 EXPERIMENTS = {experiment.name: experiment for experiment in _ALL}

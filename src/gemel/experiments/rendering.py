@@ -32,13 +32,14 @@ def _origin(table: Mapping[str, Any]) -> str:
 
 def _notes(table: Mapping[str, Any]) -> list[str]:
     notes = [table["note"]] if table["note"] else []
-    if table["kind"] in ("runs", "variants", "baselines"):
+    if table["kind"] in ("runs", "settings", "variants", "baselines"):
         notes.append(
             "In %, with the 95 % bootstrap interval over mentions; ± is the standard deviation between mappers of "
             f"equal settings. Changes are against *{table['reference']}*, paired, p by McNemar's exact test; one whose "
             "interval holds 0, whose p is at least 0.05, or that mappers of equal settings may differ by, is called "
             "inside the noise."
         )
+    if table["kind"] in ("runs", "variants", "baselines"):
         notes.append(
             f"The paper's columns are its accuracies, on other data and other backbones than ours; {NOT_AT_HAND}: the "
             "paper has no such row, or the cell was not at hand."
@@ -67,6 +68,19 @@ def _papers(row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(row["paper"].get(name, NOT_AT_HAND)) for name in DATA_SETS)
 
 
+def _setting_cells(rows: Sequence[Mapping[str, Any]]) -> tuple[Sequence[str], list[Sequence[str]]]:
+    head = ("", "dev", "test", "test, posts without image", "mappers", "change on dev", "p", "verdict")
+    return head, [_setting_row(row) for row in rows]
+
+
+def _setting_row(row: Mapping[str, Any]) -> Sequence[str]:
+    found = [row[name] for name in ("accuracy_dev", "accuracy", "accuracy_imageless_post")]
+    figures = (NOT_RUN if figure is None else _figure(figure) for figure in found)
+    change, mappers = row["change"], str(row["accuracy"]["seeds"])
+    compared = ("", "", "") if change is None else (_signed(change["gain"]), _p(change["p"]), change["verdict"])
+    return row["row"], *figures, mappers, *compared
+
+
 def _slice_cells(rows: Sequence[Mapping[str, Any]]) -> tuple[Sequence[str], list[Sequence[str]]]:
     head = ("", "with the image", "without the image", "gain by the image", "mentions", "verdict")
     return head, [_slice_row(row) for row in rows]
@@ -89,6 +103,7 @@ def _case_cells(rows: Sequence[Mapping[str, Any]]) -> tuple[Sequence[str], list[
 
 _CELLS = {
     "runs": _accuracy_cells,
+    "settings": _setting_cells,
     "variants": _accuracy_cells,
     "baselines": _accuracy_cells,
     "slices": _slice_cells,

@@ -11,19 +11,19 @@ import polars as pl
 
 from gemel.core.artifacts import read_manifest
 from gemel.core.errors import ArtifactError
+from gemel.core.schema import Split
 from gemel.evaluation.names import FULL
 from gemel.evaluation.predictions import hits_of
 from gemel.evaluation.protocol import Card, read_card
 from gemel.evaluation.statistics import Hits, share
 
-SPLIT = "test"
-
 
 @dataclass(frozen=True)
 class Result:
-    """The test split of a run. folder: with the artifacts of its evaluation and, perhaps, its baselines."""
+    """One split of a run. folder: with the artifacts of its evaluation and, perhaps, its baselines."""
 
     folder: Path
+    split: Split = "test"
 
     @cached_property
     def predictions(self) -> pl.DataFrame:
@@ -36,7 +36,7 @@ class Result:
             if stage == "evaluation" or (self.folder / stage).exists():
                 read_manifest(self.folder / stage, stage)
                 found.append(pl.read_parquet(self.folder / stage / "predictions.parquet"))
-        return pl.concat(found).filter(pl.col("split") == SPLIT)
+        return pl.concat(found).filter(pl.col("split") == self.split)
 
     @cached_property
     def card(self) -> Card:
@@ -47,7 +47,7 @@ class Result:
     def slices(self) -> pl.DataFrame:
         """As gemel.evaluation.slices.slice_table."""
         table = pl.read_parquet(self.folder / "evaluation" / "slices.parquet")
-        return table.filter(pl.col("split") == SPLIT).drop("split")
+        return table.filter(pl.col("split") == self.split).drop("split")
 
     @cached_property
     def seeds(self) -> tuple[int, ...]:

@@ -19,11 +19,13 @@ from gemel.posts.tables import Tables
 # The stages whose artifacts a kind of table is made of.
 STAGES: Mapping[Kind, tuple[str, ...]] = {
     "runs": ("evaluation",),
+    "settings": ("evaluation",),
     "variants": ("evaluation", "baselines"),
     "baselines": ("evaluation", "baselines"),
     "slices": ("evaluation",),
     "cases": ("posts", "evaluation"),
 }
+COMPARED = ("runs", "settings")  # kinds of tables that are of several runs
 FETCHED = Path(".gemel/experiments")
 
 
@@ -62,7 +64,7 @@ def run_experiment(experiment: Experiment, overrides: Sequence[str], jobs: int) 
 
 def run_ahead(experiments: Iterable[Experiment], overrides: Sequence[str], jobs: int) -> None:
     """Run what tables of several runs need in one queue, so that none of `jobs` waits for the end of a table."""
-    all_runs = [_runs(experiment, overrides) for experiment in experiments if experiment.kind == "runs"]
+    all_runs = [_runs(experiment, overrides) for experiment in experiments if experiment.kind in COMPARED]
     runs = {" ".join(changes): changes for of_table in all_runs for changes in of_table.values()}
     run_all(runs, STAGES["runs"], FETCHED, jobs)
 

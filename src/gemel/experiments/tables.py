@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from gemel.core.errors import DataError
-from gemel.evaluation.names import BLIND
+from gemel.evaluation.names import BLIND, IMAGELESS
 from gemel.evaluation.protocol import differences
 from gemel.evaluation.slices import SEEN
 from gemel.evaluation.statistics import Change, Figure, Hits, change, contrast, difference, share, too_small
@@ -30,6 +31,8 @@ def table_rows(experiment: Experiment, results: Mapping[str, Result]) -> Rows:
     """
     if experiment.kind == "slices":
         return _slice_rows(next(iter(results.values())))
+    if experiment.kind == "settings":
+        return _setting_rows(experiment, results)
     if experiment.kind == "runs":
         rows = _run_rows(experiment, results)
     else:
@@ -38,17 +41,41 @@ def table_rows(experiment: Experiment, results: Mapping[str, Result]) -> Rows:
 
 
 def _run_rows(experiment: Experiment, results: Mapping[str, Result]) -> Rows:
+    rows = []
+    for (label, result), compared in zip(results.items(), _changes(experiment, results), strict=True):
+        row = _accuracy_row(experiment.name, label, result.hits(), result.hits(within=5), compared)
+        rows.append(row | {"llm": result.card["LLM"], "vision": result.card["vision encoder"]})
+    return rows
+
+
+def _setting_rows(experiment: Experiment, results: Mapping[str, Result]) -> Rows:
+    """Accuracy on dev, where settings are compared, and on test, with and without the posts' images."""
+    on_dev = {label: replace(result, split="dev") for label, result in results.items()}
+    rows = []
+    for (label, result), compared in zip(results.items(), _changes(experiment, on_dev), strict=True):
+        hits = {
+            "accuracy_dev": on_dev[label].hits(),
+            "accuracy": result.hits(),
+            "accuracy_imageless_post": result.hits(IMAGELESS),
+        }
+        shares = {name: None if found is None else share(found) for name, found in hits.items()}
+        known = {name: figure.as_dict() if figure else None for name, figure in shares.items()}
+        rows.append({"row": label} | known | {"change": compared})
+    return rows
+
+
+def _changes(experiment: Experiment, results: Mapping[str, Result]) -> Iterator[dict[str, Any] | None]:
+    """The change of each run from the first, on the mappers of equal seeds; None for the first.
+
+    Raises: DataError if the runs are of different protocols.
+    """
     first, reference = next(iter(results.items()))
     spread = max(result.seed_spread for result in results.values())
-    rows = []
     for label, result in results.items():
         if unlike := differences(reference.card, result.card):
             raise DataError(f"{experiment.name}: {label!r} is of another protocol than {first!r}: {unlike}")
         both = [seed for seed in result.seeds if seed in reference.seeds] or None
-        compared = None if label == first else _compared(reference.hits(seeds=both), result.hits(), spread)
-        row = _accuracy_row(experiment.name, label, result.hits(), result.hits(within=5), compared)
-        rows.append(row | {"llm": result.card["LLM"], "vision": result.card["vision encoder"]})
-    return rows
+        yield None if label == first else _compared(reference.hits(seeds=both), result.hits(), spread)
 
 
 def _variant_rows(experiment: Experiment, result: Result) -> Rows:

@@ -12,6 +12,8 @@ ROWS = {
     "accuracy": "accuracy",
     "hits_at_5": "gold among the first 5",
     "accuracy_without_image": "without the image",
+    "accuracy_imageless_post": "as if no post had an image",
+    "accuracy_without_entity_images": "by the LLM's scores alone",
     "accuracy_without_demonstrations": "without demonstrations",
     "accuracy_gold_caption": "gold caption in place of the soft tokens",
     "accuracy_random": "random demonstrations",

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
-from threading import Lock
 
 import numpy as np
 
-from gemel.retrieval.hits import Rows, Scores
+from gemel.core.settings import ComparedBy, Diversity
+from gemel.retrieval.encoder import Vectors
+from gemel.retrieval.hits import Hits, Rows, Scores
+from gemel.retrieval.images import ImageRanker
 from gemel.retrieval.scorers import Scorer
 
 REMEMBERED = 10_000
+# So many of the best rows by text, at least, are ranked once more by images, or have entities of their own picked out.
+POOL = 64
 
 
 @dataclass(frozen=True)
@@ -26,61 +30,116 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.mentions)
 
+    def strings(self, by: ComparedBy) -> list[str]:
+        """What each row is found by."""
+        return [compared(mention, text, by) for mention, text in zip(self.mentions, self.texts, strict=True)]
+
+
+def compared(mention: str, text: str, by: ComparedBy) -> str:
+    """The string of a mention that is compared: itself, or itself and the text around it."""
+    return mention if by == "mention" else f"{mention} {text}"
+
 
 class Chooser:
-    """Chooses demonstrations; remembers the rankings of the latest mention strings, on which alone they depend.
+    """Chooses demonstrations; remembers the rankings of the latest strings compared, on which alone they depend.
 
     Threads may share it.
     """
 
-    def __init__(self, corpus: Corpus, scorer: Scorer, count: int, remembered: int = REMEMBERED) -> None:
-        """count: demonstrations per query; fewer where the corpus has fewer. remembered: how many rankings."""
-        self._scorer = scorer
+    def __init__(
+        self,
+        corpus: Corpus,
+        scorer: Scorer,
+        count: int,
+        remembered: int = REMEMBERED,
+        *,
+        by: ComparedBy = "mention",
+        diversity: Diversity = "entity",
+        images: ImageRanker | None = None,
+    ) -> None:
+        """scorer: over the corpus's strings by the same. count: demonstrations per query; fewer where the corpus has
+        fewer. remembered: how many rankings. diversity: see DemonstrationSettings. images: over the corpus's, where
+        they play a part.
+        """
+        self._scorer, self._by, self._diversity, self._images = scorer, by, diversity, images
         self._count = min(count, len(corpus))
+        self._reach = self._count if images is None and diversity != "one_each" else max(count, POOL)
         self._remembered = remembered
         _, self._entities = np.unique(np.asarray(corpus.entity_ids, dtype=object), return_inverse=True)
         self._same_post: dict[tuple[str, str], set[int]] = {}
         for row, key in enumerate(zip(corpus.mentions, corpus.texts, strict=True)):
             self._same_post.setdefault(key, set()).add(row)
         self._most_excluded: dict[str, int] = {}
-        for (mention, _), rows in self._same_post.items():
-            self._most_excluded[mention] = max(self._most_excluded.get(mention, 0), len(rows))
-        self._ranked: dict[str, list[int]] = {}
+        for (mention, text), rows in self._same_post.items():
+            string = compared(mention, text, by)
+            self._most_excluded[string] = max(self._most_excluded.get(string, 0), len(rows))
+        self._ranked: dict[str, Hits] = {}
         self._remembering = Lock()
 
-    def choose(self, mention: str, text: str) -> tuple[int, ...]:
-        """Rows of the corpus, the most relevant first, without those that have the same mention and the same text."""
-        return self.choose_all([mention], [text])[0]
+    def choose(self, mention: str, text: str, image: Vectors | None = None) -> tuple[int, ...]:
+        """Rows of the corpus, the most relevant first, without those that have the same mention and the same text.
 
-    def choose_all(self, mentions: Sequence[str], texts: Sequence[str]) -> list[tuple[int, ...]]:
-        """Choose for each mention in its text; the two run in parallel. Distinct mentions are ranked in batches."""
+        image: the post's image vector, where it has one and images play a part.
+        """
+        return self.choose_all([mention], [text], [image])[0]
+
+    def choose_all(
+        self, mentions: Sequence[str], texts: Sequence[str], images: Sequence[Vectors | None] | None = None
+    ) -> list[tuple[int, ...]]:
+        """Choose for each mention in its text; the lists run in parallel. Distinct strings are ranked in batches.
+
+        images: see `choose`; None: of no post.
+        """
         if not self._count:
             return [()] * len(mentions)
+        asked = [compared(mention, text, self._by) for mention, text in zip(mentions, texts, strict=True)]
         with self._remembering:
-            rankings = self._rankings(dict.fromkeys(mentions))
+            rankings = self._rankings(dict.fromkeys(asked))
         chosen = []
-        for mention, text in zip(mentions, texts, strict=True):
-            excluded = self._same_post.get((mention, text), set())
-            chosen.append(tuple(islice((row for row in rankings[mention] if row not in excluded), self._count)))
+        for string, post, image in zip(
+            asked, zip(mentions, texts, strict=True), images or [None] * len(asked), strict=True
+        ):
+            ranked = rankings[string]
+            rows = ranked.rows
+            if self._images is not None and image is not None:
+                rows = self._images.rank(rows, ranked.scores, image)
+            chosen.append(self._pick(rows, self._same_post.get(post, set())))
         return chosen
 
-    def _rankings(self, mentions: Iterable[str]) -> dict[str, list[int]]:
-        """Of each mention, the rows that could be chosen for it in any text, best first."""
+    def _pick(self, rows: Rows, excluded: set[int]) -> tuple[int, ...]:
+        """The first rows that may be shown. rows: best first."""
+        kept = (row for row in rows.tolist() if row not in excluded)
+        return tuple(islice(self._one_each(kept) if self._diversity == "one_each" else kept, self._count))
+
+    def _one_each(self, rows: Iterable[int]) -> Iterator[int]:
+        shown: set[int] = set()
+        for row in rows:
+            entity = int(self._entities[row])
+            if entity not in shown:
+                shown.add(entity)
+                yield row
+
+    def _rankings(self, strings: Iterable[str]) -> dict[str, Hits]:
+        """Of each string, the rows that could be chosen for it in any text, best first."""
         # Taken out and put back, the ones asked for now are the latest.
-        found = {mention: ranked for mention in mentions if (ranked := self._ranked.pop(mention, None))}
-        missing = sorted((mention for mention in mentions if mention not in found), key=self._rows_needed)
+        found = {string: ranked for string in strings if (ranked := self._ranked.pop(string, None))}
+        missing = sorted((string for string in strings if string not in found), key=self._rows_needed)
         for needed, group in groupby(missing, key=self._rows_needed):
             queries = list(group)
-            for mention, hits in zip(queries, self._scorer.best(queries, needed), strict=True):
-                kept = rank(hits.scores, self._entities[hits.rows], needed)
-                found[mention] = hits.rows[kept].tolist()
+            for string, hits in zip(queries, self._scorer.best(queries, needed), strict=True):
+                kept = rank(hits.scores, self._told_apart(hits.rows), needed)
+                found[string] = Hits(hits.rows[kept], hits.scores[kept])
         self._ranked |= islice(found.items(), self._remembered)
         for oldest in list(islice(self._ranked, max(0, len(self._ranked) - self._remembered))):
             self._ranked.pop(oldest, None)
         return found
 
-    def _rows_needed(self, mention: str) -> int:
-        return self._count + self._most_excluded.get(mention, 0)
+    def _told_apart(self, rows: Rows) -> Rows:
+        """What must not come twice among equals as long as another is there: entities, or nothing."""
+        return rows if self._diversity == "none" else self._entities[rows]
+
+    def _rows_needed(self, string: str) -> int:
+        return self._reach + self._most_excluded.get(string, 0)
 
 
 def rank(scores: Scores, entities: Rows, count: int) -> Rows:

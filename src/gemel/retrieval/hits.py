@@ -14,7 +14,7 @@ Scores = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Hits:
-    """Rows of a corpus, ascending, and their scores; the two run in parallel."""
+    """Rows of a corpus, ascending where nothing else is said, and their scores; the two run in parallel."""
 
     rows: Rows
     scores: Scores

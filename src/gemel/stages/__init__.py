@@ -18,3 +18,4 @@ RELEASE = Path("artifacts/release")
 
 MAPPER_SUMMARY = MAPPER / "summary.json"
 METRICS = EVALUATION / "metrics.json"
+RESCORING = CONFIDENCE / "rescoring.json"

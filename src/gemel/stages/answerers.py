@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import polars as pl
 from rich.progress import Progress
 
 from gemel.answerer import Answerer
@@ -22,7 +21,7 @@ from gemel.core.settings import (
 from gemel.entities.catalog import Catalog
 from gemel.entities.trie import read_trie
 from gemel.evaluation.grading import Graded
-from gemel.evaluation.predictions import prediction_table
+from gemel.evaluation.rescoring import Linked
 from gemel.evaluation.variants import Variant, predict, queries
 from gemel.features.store import FeatureStore
 from gemel.llm.backbone import FrozenLLM
@@ -71,15 +70,16 @@ def make_answerers(llm: FrozenLLM, seeds: Sequence[int], num_beams: int) -> Mapp
 
 def link_variants(
     runs: Sequence[Variant], answerers: Mapping[int, Answerer], mentions: Mapping[str, Graded]
-) -> Iterator[pl.DataFrame]:
-    """Predictions of every variant, split and seed, as prediction_table. mentions: of each split."""
+) -> Iterator[Linked]:
+    """What every variant answers on each split with each mapper, by the LLM's scores alone. mentions: of each split."""
     at_once = load_section("runtime", RuntimeSettings).queries_at_once
-    vector_of = FeatureStore(IMAGE_FEATURES).vector_or_fallback("leave_out")
+    features = FeatureStore(IMAGE_FEATURES)
     total = sum(rows.table.height * len(run.seeds) for run in runs for rows in mentions.values())
     with Progress() as progress:
         bar = progress.add_task("linking", total=total)
         for run in runs:
-            chosen = None if run.method is None else read_chosen(DEMONSTRATIONS, run.method)
+            chosen = None if run.method is None else read_chosen(DEMONSTRATIONS, run.method, run.imageless)
+            vector_of = _no_vector if run.imageless else features.vector_or_fallback("leave_out")
             for split, rows in mentions.items():
                 asked = queries(rows, chosen, vector_of)
                 for seed in run.seeds:
@@ -87,8 +87,11 @@ def link_variants(
                     for place, answer in predict(answerers[seed], asked, run.sight, at_once):
                         found[place] = answer
                         progress.advance(bar)
-                    answers = [found[place] for place in range(len(asked))]
-                    yield prediction_table(rows, split, run.name, seed, answers)
+                    yield Linked(run, split, seed, asked, [found[place] for place in range(len(asked))])
+
+
+def _no_vector(_: str | None) -> None:
+    """The look-up of an image where no post is taken to have one."""
 
 
 def _linker_settings(num_beams: int) -> LinkerSettings:

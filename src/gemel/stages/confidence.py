@@ -11,6 +11,7 @@ import polars as pl
 from rich.console import Console
 
 from gemel.confidence.calibrator import NIL, Calibrator
+from gemel.confidence.entity_images import EntityImages
 from gemel.confidence.evidence import EVIDENCE
 from gemel.confidence.fitting import fit_calibrator
 from gemel.core.artifacts import new_artifact, read_manifest
@@ -19,16 +20,28 @@ from gemel.core.settings import (
     ConfidenceSettings,
     DemonstrationSettings,
     EvaluationSettings,
+    Rescoring,
 )
 from gemel.evaluation.grading import given_names, graded, without_entity
 from gemel.evaluation.judged import evidence_table, outcomes_of
 from gemel.evaluation.names import FULL
+from gemel.evaluation.rescoring import fit_on, predictions_of, rescore
 from gemel.evaluation.variants import Variant
 from gemel.features.store import FeatureStore
 from gemel.posts.tables import Tables
-from gemel.stages import CONFIDENCE, DEMONSTRATIONS, ENTITY_TRIE, IMAGE_FEATURES, MAPPER, MAPPER_SUMMARY, POSTS
+from gemel.stages import (
+    CONFIDENCE,
+    DEMONSTRATIONS,
+    ENTITY_TRIE,
+    IMAGE_FEATURES,
+    MAPPER,
+    MAPPER_SUMMARY,
+    POSTS,
+    RESCORING,
+)
 from gemel.stages.answerers import link_variants, load_frozen_llm, make_answerers
 from gemel.tasks.linking.demonstrations import read_corpus
+from gemel.tasks.linking.rescoring import write_rescoring
 
 EVIDENCE_FILE = "evidence.parquet"
 
@@ -38,11 +51,12 @@ def main() -> None:
     settings = load_section("confidence", ConfidenceSettings)
     for stage in (POSTS, IMAGE_FEATURES, DEMONSTRATIONS, ENTITY_TRIE, MAPPER):
         read_manifest(stage, stage.name)
-    table = _evidence()
+    rescoring, table = _evidence(settings)
     calibrator = fit(table, settings)
     by_outcome = dict(table.filter(pl.col("seed") == table["seed"][0])["outcome"].value_counts(sort=True).iter_rows())
     with new_artifact(CONFIDENCE, "confidence", asdict(settings) | {"answers": by_outcome}) as draft:
         table.write_parquet(draft / EVIDENCE_FILE)
+        write_rescoring(draft / RESCORING.name, rescoring)
         calibrator.write(draft)
     Console().print(_words(calibrator, by_outcome))
 
@@ -62,21 +76,24 @@ def fit(table: pl.DataFrame, settings: ConfidenceSettings, pieces: Sequence[str]
     )
 
 
-def _evidence() -> pl.DataFrame:
-    """What the linker with each mapper left behind on each mention."""
+def _evidence(settings: ConfidenceSettings) -> tuple[Rescoring | None, pl.DataFrame]:
+    """How beams are re-scored, and what the linker with each mapper then leaves behind on each mention."""
     evaluation = load_section("evaluation", EvaluationSettings)
     method = load_section("demonstrations", DemonstrationSettings).method
-    tables = Tables.read(POSTS)
+    tables, features, corpus = Tables.read(POSTS), FeatureStore(IMAGE_FEATURES), read_corpus(DEMONSTRATIONS)
     seeds = tuple(int(seed) for seed in json.loads(MAPPER_SUMMARY.read_text(encoding="utf-8"))["seeds"])
     names = given_names(tables.entities) if evaluation.graded_by == "name" else None
+    dev = {"dev": graded(tables.mentions, tables.posts, "dev", names)}
     others = {split: without_entity(tables.mentions, tables.posts, split, names) for split in ("dev", "train")}
     answerers = make_answerers(load_frozen_llm(), seeds, evaluation.num_beams)
-    linker = (Variant(FULL, "image", method, seeds),)
-    found = [
-        *link_variants(linker, answerers, {"dev": graded(tables.mentions, tables.posts, "dev", names)}),
-        *link_variants(linker, answerers, others),
-    ]
-    return evidence_table(pl.concat(found), tables, read_corpus(DEMONSTRATIONS), FeatureStore(IMAGE_FEATURES))
+    linker, images = (Variant(FULL, "image", method, seeds),), EntityImages(corpus, features)
+    linked = [list(link_variants(linker, answerers, mentions)) for mentions in (dev, others)]
+    rescoring = fit_on(linked[0], dev["dev"], images) if settings.rescore == "entity_images" else None
+    predictions = pl.concat(
+        predictions_of(rescore(some, images, rescoring), mentions)
+        for some, mentions in zip(linked, (dev, others), strict=True)
+    )
+    return rescoring, evidence_table(predictions.filter(pl.col("variant") == FULL), tables, corpus, features)
 
 
 def _words(calibrator: Calibrator, counts: dict[str, int]) -> str:

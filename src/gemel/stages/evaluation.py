@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,16 @@ from rich.console import Console
 
 from gemel.answerer import Answerer
 from gemel.confidence.calibrator import Calibrator, read_calibrator
+from gemel.confidence.entity_images import EntityImages
 from gemel.core.artifacts import new_artifact, read_manifest
 from gemel.core.config import load_section
 from gemel.core.settings import DemonstrationSettings, EvaluationSettings
 from gemel.evaluation.found_mentions import found_figures
-from gemel.evaluation.grading import given_names, graded, without_entity
+from gemel.evaluation.grading import Graded, given_names, graded, without_entity
 from gemel.evaluation.judged import evidence_table, judged_table
 from gemel.evaluation.names import FULL
 from gemel.evaluation.protocol import PROTOCOL, protocol_card
+from gemel.evaluation.rescoring import predictions_of, rescore
 from gemel.evaluation.slices import slice_table
 from gemel.evaluation.summary import summarize, trust_summary
 from gemel.evaluation.trust import risk_coverage
@@ -39,9 +41,11 @@ from gemel.stages import (
     MAPPER_SUMMARY,
     METRICS,
     POSTS,
+    RESCORING,
 )
 from gemel.stages.answerers import link_variants, load_frozen_llm, make_answerers
 from gemel.tasks.linking.demonstrations import read_corpus
+from gemel.tasks.linking.rescoring import read_rescoring
 
 PREDICTIONS, SLICES, JUDGED = "predictions.parquet", "slices.parquet", "judged.parquet"
 SPLITS = ("dev", "test")
@@ -64,9 +68,10 @@ def main() -> None:
     calibrator = read_calibrator(CONFIDENCE)
     facts = asdict(settings) | {"seeds": seeds}
     with new_artifact(EVALUATION, "evaluation", facts) as draft:
-        predictions = pl.concat(link_variants(runs, answerers, mentions))
+        predictions = _linked(runs, answerers, mentions)
         predictions.write_parquet(draft / PREDICTIONS)
-        judged = _judged(predictions, runs[:1], answerers, tables, names, calibrator)
+        others = {split: without_entity(tables.mentions, tables.posts, split, names) for split in SPLITS}
+        judged = _judged([predictions, _linked(runs[:1], answerers, others)], tables, calibrator)
         judged.write_parquet(draft / JUDGED)
         _sliced(slices).write_parquet(draft / SLICES)
         metrics: dict[str, Any] = {
@@ -80,27 +85,28 @@ def main() -> None:
         metrics["graded_by"] = settings.graded_by
         metrics["mapper"] = {"trainable_share": summary["trainable_share"], "best_seed": summary["best_seed"]}
         _write_json(draft / METRICS.name, metrics)
-        _write_json(draft / PROTOCOL, protocol_card(mentions, settings, chosen_by, artifacts, seeds))
+        _write_json(
+            draft / PROTOCOL, protocol_card(mentions, settings, chosen_by, artifacts, seeds, read_rescoring(RESCORING))
+        )
         curves = {"risk_coverage": risk_coverage(judged.filter(pl.col("split") == "test"))}
         for name, rows in (plot_rows(metrics) | curves).items():
             _write_json(draft / f"{name}.json", rows)
     Console().print(result_table(metrics))
 
 
-def _judged(
-    predictions: pl.DataFrame,
-    runs: tuple[Variant, ...],
-    answerers: Mapping[int, Answerer],
-    tables: Tables,
-    names: Mapping[str, str] | None,
-    calibrator: Calibrator,
-) -> pl.DataFrame:
-    """The linker's answers with their chances, also to the mentions whose right answer is NIL. runs: the linker."""
-    others = {split: without_entity(tables.mentions, tables.posts, split, names) for split in SPLITS}
-    full = predictions.filter(pl.col("variant") == FULL)
-    linked = pl.concat([full, *link_variants(runs, answerers, others)])
-    features = FeatureStore(IMAGE_FEATURES)
-    return judged_table(evidence_table(linked, tables, read_corpus(DEMONSTRATIONS), features), calibrator)
+def _linked(runs: Sequence[Variant], answerers: Mapping[int, Answerer], mentions: Mapping[str, Graded]) -> pl.DataFrame:
+    """Predictions of every variant, its beams re-scored where it sees images."""
+    images = EntityImages(read_corpus(DEMONSTRATIONS), FeatureStore(IMAGE_FEATURES))
+    return predictions_of(
+        rescore(link_variants(runs, answerers, mentions), images, read_rescoring(RESCORING)), mentions
+    )
+
+
+def _judged(predictions: Sequence[pl.DataFrame], tables: Tables, calibrator: Calibrator) -> pl.DataFrame:
+    """The linker's answers with their chances, in the order of the predictions."""
+    full = pl.concat(predictions).filter(pl.col("variant") == FULL)
+    table = evidence_table(full, tables, read_corpus(DEMONSTRATIONS), FeatureStore(IMAGE_FEATURES))
+    return judged_table(table, calibrator)
 
 
 def _sliced(slices: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

@@ -49,7 +49,7 @@ def main() -> None:
     """
     settings = load_section("mapper", MapperSettings)
     names = load_section("backbone", BackboneSettings).llm
-    method = load_section("demonstrations", DemonstrationSettings).method
+    shown = load_section("demonstrations", DemonstrationSettings)
     prompt = load_section("prompt", PromptSettings)
     runtime = load_section("runtime", RuntimeSettings)
     llm = load_llm(names, _device(runtime))
@@ -57,8 +57,8 @@ def main() -> None:
     if settings.checkpoint is not None:
         _take(Path(settings.checkpoint), settings, names, llm, encoder)
         return
-    train, dev = read_examples(settings, llm, method, prompt, names.leading_bos)
-    progress = PROGRESS / "mapper" / _fingerprint(settings, names, method, prompt)
+    train, dev = read_examples(settings, llm, shown, prompt, names.leading_bos)
+    progress = PROGRESS / "mapper" / _fingerprint(settings, names, shown, prompt)
     runs = _train_all(settings, runtime, llm, names.leading_bos, encoder["width"], train, dev, progress)
     if not _first_process():
         # One of several processes that train together: it lends its device, and leaves the artifact to the first.
@@ -147,15 +147,22 @@ def _write_summary(draft: Path, seeds: Mapping[int, Mapping[str, object]], best:
 
 
 def read_examples(
-    settings: MapperSettings, llm: FrozenLLM, method: str, prompt: PromptSettings, leading_bos: bool
+    settings: MapperSettings, llm: FrozenLLM, demonstrations: DemonstrationSettings, prompt: PromptSettings, bos: bool
 ) -> tuple[list[Example], list[Example]]:
-    """What is trained on, and dev, from the artifacts of the current folder."""
+    """What is trained on, and dev, from the artifacts of the current folder. bos: whether prompts start with it."""
     read_manifest(POSTS, "posts")
     read_manifest(DEMONSTRATIONS, "demonstrations")
-    tables, chosen = Tables.read(POSTS), read_chosen(DEMONSTRATIONS, method)
+    tables, chosen = Tables.read(POSTS), read_chosen(DEMONSTRATIONS, demonstrations.method)
     features = FeatureStore(IMAGE_FEATURES)
     book = DemonstrationBook(read_corpus(DEMONSTRATIONS), llm.encode, prompt.names)
     vector_of = features.vector_or_fallback(settings.missing_image)
+    # What is left to chance is of training alone.
+    by_chance: dict[str, Any] = {
+        "without_demonstrations": settings.without_demonstrations,
+        "vary_demonstrations": settings.vary_demonstrations,
+        "drop_images": settings.drop_images,
+        "chosen_without_image": read_chosen(DEMONSTRATIONS, demonstrations.method, without_image=True),
+    }
     train, dev = (
         training_examples(
             solved_mentions(tables.mentions, tables.posts, tables.entities, split),
@@ -164,9 +171,10 @@ def read_examples(
             vector_of,
             llm.encode,
             llm.eos_token_id,
-            settings.without_demonstrations if split == "train" else 0.0,
             prefix_tokens=settings.prefix_tokens,
-            context=llm.context - len(llm.leading_ids(leading_bos)),
+            context=llm.context - len(llm.leading_ids(bos)),
+            order=demonstrations.order,
+            **(by_chance if split == "train" else {}),
         )
         for split in ("train", "dev")
     )
@@ -199,10 +207,12 @@ def _show(results: dict[int, TrainingResult], best: int, share: float) -> None:
     console.print(f"Trainable share of all parameters: {share:.3%}.")
 
 
-def _fingerprint(settings: MapperSettings, llm: LLMSettings, method: str, prompt: PromptSettings) -> str:
+def _fingerprint(
+    settings: MapperSettings, llm: LLMSettings, shown: DemonstrationSettings, prompt: PromptSettings
+) -> str:
     """Names the run by all that decides its course, so that no run goes on from the state of another."""
     inputs = [artifact_hash(folder) for folder in (POSTS, IMAGE_FEATURES, DEMONSTRATIONS)]
-    return hashlib.sha256(repr((settings, llm, method, prompt, inputs)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((settings, llm, shown.method, shown.order, prompt, inputs)).encode()).hexdigest()[:16]
 
 
 if __name__ == "__main__":

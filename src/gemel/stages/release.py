@@ -47,9 +47,11 @@ from gemel.stages import (
     POSTS,
     PROGRESS,
     RELEASE,
+    RESCORING,
 )
 from gemel.stages.dataset import changes_in_use
 from gemel.tasks.linking.demonstrations import read_corpus
+from gemel.tasks.linking.rescoring import read_rescoring
 
 INPUTS = (POSTS, IMAGE_FEATURES, DEMONSTRATIONS, ENTITY_TRIE, MAPPER, CONFIDENCE, EVALUATION)
 
@@ -66,6 +68,7 @@ def main() -> None:
         num_beams=load_section("evaluation", EvaluationSettings).num_beams,
         missing_image=load_section("mapper", MapperSettings).missing_image,
         prompt=load_section("prompt", PromptSettings),
+        rescoring=read_rescoring(RESCORING),
     )
     tokenizer, changes = manifests[ENTITY_TRIE]["tokenizer"], changes_in_use(read_params())
     changed = with_entity_changes(_base(), read_entity_changes(changes), _tokenize_with(settings.backbone, tokenizer))

@@ -1,14 +1,17 @@
 """Solved mentions: which there are, which are chosen, and how they are shown."""
 
+import dataclasses
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from characters import decode, encode
 
 from gemel.core.errors import ArtifactError
+from gemel.core.settings import DemonstrationSettings
 from gemel.posts.tables import Tables
-from gemel.retrieval.scorers import Bm25Scorer
+from gemel.retrieval.encoder import Vectors
 from gemel.tasks.linking.demonstrations import (
     CORPUS,
     CORPUS_SCHEMA,
@@ -16,15 +19,18 @@ from gemel.tasks.linking.demonstrations import (
     choose_for_all,
     chosen_path,
     corpus_of,
+    make_chooser,
     read_chosen,
     read_corpus,
     solved_mentions,
 )
 
+BM25 = DemonstrationSettings("bm25", 3, "")
+
 
 @pytest.fixture(scope="module")
 def chosen(tables: Tables, solved: pl.DataFrame) -> pl.DataFrame:
-    return choose_for_all(tables.mentions, solved, Bm25Scorer(solved["mention"].to_list()), 3)
+    return choose_for_all(tables.mentions, make_chooser(solved, BM25, {}))
 
 
 def test_solved_mentions_are_those_of_the_split(solved: pl.DataFrame, tables: Tables) -> None:
@@ -137,3 +143,42 @@ def test_book_tokenizes_each_row_once(solved: pl.DataFrame) -> None:
     book = DemonstrationBook(solved, noting)
     assert book.segment(1, None).token_ids == book.segment(1, (1,)).token_ids
     assert len(parts) == 3
+
+
+def vectors_by_colour(solved: pl.DataFrame) -> dict[str, Vectors]:
+    """Image vectors that point the same way for images of one entity."""
+    ways = {entity_id: way for way, entity_id in enumerate(dict.fromkeys(solved["entity_id"]))}
+    images = solved.select("image_sha256", "entity_id").drop_nulls().iter_rows()
+    return {sha256: np.eye(len(ways), dtype=np.float32)[ways[entity_id]] for sha256, entity_id in images}
+
+
+def test_images_decide_among_equal_mentions(solved: pl.DataFrame) -> None:
+    vectors, weighed = vectors_by_colour(solved), dataclasses.replace(BM25, image_weight=0.5)
+    chooser = make_chooser(solved, weighed, vectors)
+    for entity_id in ("Q35694", "Q30055"):
+        (sha256, *_) = solved.filter(pl.col("entity_id") == entity_id)["image_sha256"].drop_nulls()
+        (first, *_) = chooser.choose("Jaguar", "a new text", vectors[sha256])
+        assert solved["entity_id"][first] == entity_id
+    assert chooser.choose("Jaguar", "a new text") == make_chooser(solved, BM25, {}).choose("Jaguar", "a new text")
+
+
+def test_random_demonstrations_stay_random_where_images_weigh(solved: pl.DataFrame) -> None:
+    weighed = dataclasses.replace(BM25, method="random", image_weight=1.0)
+    vectors = vectors_by_colour(solved)
+    image = next(iter(vectors.values()))
+    plain = make_chooser(solved, dataclasses.replace(BM25, method="random"), {})
+    assert make_chooser(solved, weighed, vectors).choose("Jaguar", "x", image) == plain.choose("Jaguar", "x", image)
+
+
+def test_text_finds_what_the_mention_alone_does_not(solved: pl.DataFrame) -> None:
+    by_both = make_chooser(solved, dataclasses.replace(BM25, query="mention_and_text", count=1), {})
+    text = solved["text"][3]
+    (row,) = by_both.choose("nobody", text)
+    assert solved["text"][row] == text
+
+
+def test_choice_without_an_image_is_the_same_where_images_have_no_weight(chosen: pl.DataFrame, tmp_path: Path) -> None:
+    chosen.write_parquet(chosen_path(tmp_path, "bm25"))
+    assert read_chosen(tmp_path, "bm25", without_image=True) == read_chosen(tmp_path, "bm25")
+    chosen.head(1).write_parquet(chosen_path(tmp_path, "bm25", without_image=True))
+    assert len(read_chosen(tmp_path, "bm25", without_image=True)) == 1

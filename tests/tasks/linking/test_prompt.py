@@ -61,6 +61,16 @@ def test_most_relevant_demonstration_stands_next_to_the_query() -> None:
     assert build_prompt([best, second], query, room=3) == (second, best, query)
 
 
+def test_most_relevant_demonstration_stands_first_if_asked() -> None:
+    best, second, query = Segment((1,)), Segment((2,)), QuerySegment((3,))
+    assert build_prompt([best, second], query, 3, "reverse") == (best, second, query)
+
+
+def test_least_relevant_demonstration_is_left_out_in_either_order() -> None:
+    best, second, query = Segment((1,)), Segment((2,)), QuerySegment((3,))
+    assert build_prompt([best, second], query, 2, "reverse") == (best, query)
+
+
 def test_prompt_without_demonstrations_is_the_query() -> None:
     assert build_prompt([], QuerySegment((3,)), room=1) == (QuerySegment((3,)),)
 

@@ -1,6 +1,7 @@
 """Training examples: the prompt of each solved mention, and the name to answer with."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -123,3 +124,54 @@ def test_larger_share_takes_demonstrations_from_more_of_the_same_examples(solved
         for share in (0.3, 0.6, 0.9)
     ]
     assert bare[0] <= bare[1] <= bare[2]
+
+
+def examples_with(solved: pl.DataFrame, **settings: Any) -> list[Example]:
+    """Examples that may show rows 4, 2 and 3."""
+    chosen, book = dict.fromkeys(solved["mention_id"], (4, 2, 3)), DemonstrationBook(solved, encode)
+    return training_examples(solved, chosen, book, vector_of, encode, EOS, **LLM, **settings)
+
+
+def shown_texts(example: Example) -> list[str]:
+    return [decode(segment.token_ids).split("\n")[0].removeprefix("[Text]") for segment in example.segments[:-1]]
+
+
+def test_reversed_demonstrations_keep_their_images(solved: pl.DataFrame) -> None:
+    example = examples_with(solved, order="reverse")[0]
+    texts, images = solved["text"].to_list(), solved["image_sha256"].to_list()
+    assert shown_texts(example) == [texts[row] for row in (4, 2, 3)]
+    for segment, row in zip(example.segments, (4, 2, 3, 0), strict=True):
+        np.testing.assert_array_equal(segment.image, vector_of(images[row]))
+
+
+def test_varied_examples_show_the_most_relevant_of_any_number(solved: pl.DataFrame) -> None:
+    texts = solved["text"].to_list()
+    found = [shown_texts(example) for example in examples_with(solved, vary_demonstrations=True)]
+    assert {len(shown) for shown in found} == {0, 1, 2, 3}
+    assert all(shown == [texts[row] for row in (3, 2, 4)][3 - len(shown) :] for shown in found)
+
+
+def test_what_is_varied_follows_from_the_mention(solved: pl.DataFrame) -> None:
+    sizes = [
+        [len(example.segments) for example in examples_with(table, vary_demonstrations=True)]
+        for table in (solved, solved.reverse())
+    ]
+    assert sizes[0] == sizes[1][::-1]
+
+
+def imageless(examples: list[Example]) -> set[int]:
+    return {place for place, example in enumerate(examples) if example.segments[-1].image is None}
+
+
+def test_share_of_the_queries_loses_its_image_and_no_demonstration_does(solved: pl.DataFrame) -> None:
+    none, half, every = (examples_with(solved, drop_images=share) for share in (0.0, 0.5, 1.0))
+    assert imageless(none) < imageless(half) < imageless(every)
+    assert len(imageless(every)) == solved.height
+    assert all(segment.image is not None for example in every for segment in example.segments[:-1])
+
+
+def test_query_that_lost_its_image_shows_what_would_be_chosen_without(solved: pl.DataFrame) -> None:
+    without = dict.fromkeys(solved["mention_id"], (1,))
+    found = examples_with(solved, drop_images=0.5, chosen_without_image=without)
+    assert {len(example.segments) == 2 for example in found} == {True, False}
+    assert all((len(example.segments) == 2) == (example.segments[-1].image is None) for example in found[:-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import polars as pl
 
 from gemel.core.errors import ArtifactError
 from gemel.core.schema import Demonstration
-from gemel.core.settings import ShownNames
+from gemel.core.settings import DemonstrationSettings, Method, ShownNames
 from gemel.llm.segments import Segment
 from gemel.retrieval.choice import Chooser, Corpus
-from gemel.retrieval.scorers import Scorer
+from gemel.retrieval.encoder import Vectors
+from gemel.retrieval.images import ImageRanker
+from gemel.retrieval.scorers import make_scorer
 from gemel.tasks.linking.prompt import Encode, Prefix, demonstration_segment
 
 CORPUS = "corpus.parquet"
@@ -59,27 +62,62 @@ def read_corpus(folder: Path) -> pl.DataFrame:
         raise ArtifactError(f"{path}: unreadable ({error}); run `dvc repro demonstrations`") from error
 
 
-def chosen_path(folder: Path, method: str) -> Path:
+def make_chooser(
+    solved: pl.DataFrame,
+    settings: DemonstrationSettings,
+    vectors: Mapping[str, Vectors],
+    method: Method | None = None,
+    device: str = "cpu",
+) -> Chooser:
+    """The one that chooses among solved mentions.
+
+    vectors: image SHA-256 -> vision vector, for the images of the solved; looked at where images have a weight. method:
+    in place of the linker's. device: of the sentence encoder.
+    Raises: BackboneError if the sentence encoder can't be had.
+    """
+    method, corpus = method or settings.method, corpus_of(solved)
+    strings = corpus.strings(settings.query)
+    scorer = make_scorer(method, strings, seed=settings.seed, encoder=settings.encoder, device=device)
+    images = None
+    # Among random ones, those of like images would be no random ones.
+    if settings.image_weight and method != "random":
+        images = ImageRanker(image_vectors(solved["image_sha256"], vectors), settings.image_weight)
+    return Chooser(corpus, scorer, settings.count, by=settings.query, diversity=settings.diversity, images=images)
+
+
+def image_vectors(images: pl.Series, vectors: Mapping[str, Vectors]) -> list[Vectors | None]:
+    """The vector of each image SHA-256; None where that is null."""
+    return [None if sha256 is None else vectors[sha256] for sha256 in images.to_list()]
+
+
+def chosen_path(folder: Path, method: str, without_image: bool = False) -> Path:
     """Where the choice of one method lies: mention_id, rows of the corpus (most relevant first)."""
-    return folder / f"chosen_{method}.parquet"
+    return folder / f"chosen_{method}{'_without_image' * without_image}.parquet"
 
 
-def choose_for_all(mentions: pl.DataFrame, solved: pl.DataFrame, scorer: Scorer, count: int) -> pl.DataFrame:
-    """Choose demonstrations for every mention, in table order: mention_id, rows."""
-    chooser = Chooser(corpus_of(solved), scorer, count)
-    rows = chooser.choose_all(mentions["mention"].to_list(), mentions["text"].to_list())
+def choose_for_all(
+    mentions: pl.DataFrame, chooser: Chooser, images: Sequence[Vectors | None] | None = None
+) -> pl.DataFrame:
+    """Choose demonstrations for every mention, in table order: mention_id, rows.
+
+    images: the vector of each mention's image, or None; None for all: the choice of posts without an image.
+    """
+    rows = chooser.choose_all(mentions["mention"].to_list(), mentions["text"].to_list(), images)
     return pl.DataFrame(
         {"mention_id": mentions["mention_id"], "rows": rows},
         schema={"mention_id": pl.String, "rows": pl.List(pl.Int32)},
     )
 
 
-def read_chosen(folder: Path, method: str) -> dict[str, tuple[int, ...]]:
+def read_chosen(folder: Path, method: str, without_image: bool = False) -> dict[str, tuple[int, ...]]:
     """Read the choice of one method: mention id -> rows of the corpus.
 
+    without_image: what would be chosen if no mention's post had an image; the same where images have no weight.
     Raises: ArtifactError if it is absent or damaged.
     """
-    path = chosen_path(folder, method)
+    path = chosen_path(folder, method, without_image)
+    if without_image and not path.exists():
+        path = chosen_path(folder, method)
     try:
         return {mention_id: tuple(rows) for mention_id, rows in pl.read_parquet(path).iter_rows()}
     except (OSError, pl.exceptions.PolarsError) as error:

@@ -1,4 +1,4 @@
-"""The prompt of entity linking: n demonstrations in ascending relevance, then the query.
+"""The prompt of entity linking: n demonstrations in ascending relevance (a setting reverses them), then the query.
 
 It fits its LLM: the least relevant demonstrations are left out where there is no room for them, and a text that is too
 long for the query alone is cut to a window around its mention.
@@ -17,16 +17,18 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import TypeVar
 
 from torch import Tensor
 
 from gemel.core.errors import RequestError
 from gemel.core.schema import Mention
-from gemel.core.settings import ShownNames
+from gemel.core.settings import Order, ShownNames
 from gemel.llm.segments import Segment
 
 Encode = Callable[[str], list[int]]
 Prefix = Tensor | tuple[int, ...] | None
+Shown = TypeVar("Shown")
 # Characters. A run without white space that is longer, as in Chinese or in a URL, is cut inside.
 LONGEST_WORD = 32
 LONGEST_VALUE = 80
@@ -100,15 +102,23 @@ def demonstration_segment(
     return Segment(tuple(token for string in strings for token in encode(string)), prefix)
 
 
-def build_prompt(demonstrations: Sequence[Segment], query: QuerySegment, room: int) -> Segments:
+def build_prompt(
+    demonstrations: Sequence[Segment], query: QuerySegment, room: int, order: Order = "relevance"
+) -> Segments:
     """Join a prompt: the demonstrations that fit, the most relevant one last, and the query.
 
     demonstrations: the most relevant first, as retrieval gives them. room: positions that the prompt may take; where
-    they don't suffice, the least relevant demonstrations are left out. The query is never left out.
+    they don't suffice, the least relevant demonstrations are left out. The query is never left out. order: "reverse":
+    the most relevant one first.
     """
     lengths = accumulate((segment.length for segment in demonstrations), initial=query.length)
     fitting = sum(length <= room for length in lengths) - 1
-    return (*reversed(demonstrations[: max(0, fitting)]), query)
+    return (*in_order(demonstrations[: max(0, fitting)], order), query)
+
+
+def in_order(shown: Sequence[Shown], order: Order) -> Sequence[Shown]:
+    """What belongs to demonstrations, as they stand in a prompt. shown: of the most relevant first."""
+    return shown if order == "reverse" else shown[::-1]
 
 
 def _place(text: str, mention: str, start: int | None) -> tuple[int, int]:

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from gemel.core.errors import DataError
 from gemel.core.schema import Mention
+from gemel.core.settings import Order
 from gemel.features.tower import Vectors
 from gemel.mapper.examples import Example, ExampleSegment
 from gemel.tasks.linking.demonstrations import DemonstrationBook
-from gemel.tasks.linking.prompt import Encode, build_prompt, query_segment
+from gemel.tasks.linking.prompt import Encode, build_prompt, in_order, query_segment
 
 VectorOf = Callable[[str | None], Vectors | None]
 
@@ -31,6 +32,10 @@ def training_examples(
     *,
     prefix_tokens: int,
     context: int,
+    order: Order = "relevance",
+    vary_demonstrations: bool = False,
+    drop_images: float = 0.0,
+    chosen_without_image: Mapping[str, Sequence[int]] | None = None,
 ) -> list[Example]:
     """One example for each solved mention.
 
@@ -40,6 +45,10 @@ def training_examples(
     them, and a mapper could get by with making equal images equal; alone, it has to speak the LLM's language.
     prefix_tokens: positions that an image takes. context: positions that the LLM reads; what doesn't fit is left out as
     in linking: the least relevant demonstrations, then the ends of the text.
+    order: of the demonstrations, see build_prompt. vary_demonstrations: show any number of them, the most relevant.
+    drop_images: share of examples whose query is taken to have no image; chosen_without_image: what they show, where
+    that differs from `chosen`.
+    All that is left to chance follows from the mention's id alone.
     The target is the name's token ids, as in the trie, and EOS.
     Raises: DataError if there is nothing to learn from; RequestError if a question doesn't fit without any text either.
     """
@@ -50,23 +59,32 @@ def training_examples(
     examples = []
     for row in solved.iter_rows(named=True):
         target = (*encode(row["name"]), eos_token_id)
-        rows = () if _lot(row["mention_id"]) < without_demonstrations else chosen[row["mention_id"]]
-        images = [*(tensor_of(book.images[shown]) for shown in rows), tensor_of(row["image_sha256"])]
+        mention_id = row["mention_id"]
+        dropped = _lot(f"{mention_id}\timage") < drop_images
+        rows = (chosen_without_image or chosen if dropped else chosen)[mention_id]
+        if vary_demonstrations:
+            rows = rows[: int(_lot(f"{mention_id}\tcount") * (len(rows) + 1))]
+        if _lot(mention_id) < without_demonstrations:
+            rows = ()
+        images = [
+            *(tensor_of(book.images[shown]) for shown in rows),
+            tensor_of(None if dropped else row["image_sha256"]),
+        ]
         # Only the length of the prefixes counts here: the mapper fills them in at each step.
         *prefixes, asked = [None if image is None else (0,) * prefix_tokens for image in images]
         shown = [book.segment(place, prefix) for place, prefix in zip(rows, prefixes, strict=True)]
         mention, room = Mention(row["mention"], row["start"]), context - len(target)
         query = query_segment(row["text"], mention, asked, encode, room)
-        prompt = build_prompt(shown, query, room)
-        kept = [*reversed(images[: len(prompt) - 1]), images[-1]]
+        prompt = build_prompt(shown, query, room, order)
+        kept = [*in_order(images[: len(prompt) - 1], order), images[-1]]
         segments = [ExampleSegment(segment.token_ids, image) for segment, image in zip(prompt, kept, strict=True)]
-        examples.append(Example(tuple(segments), target, query.kept_characters is not None, row["mention_id"]))
+        examples.append(Example(tuple(segments), target, query.kept_characters is not None, mention_id))
     return examples
 
 
-def _lot(mention_id: str) -> float:
-    """A number in [0, 1) that follows from the mention alone."""
-    return int.from_bytes(hashlib.sha256(mention_id.encode()).digest()[:4]) / 2**32
+def _lot(drawn_for: str) -> float:
+    """A number in [0, 1) that follows from a string alone."""
+    return int.from_bytes(hashlib.sha256(drawn_for.encode()).digest()[:4]) / 2**32
 
 
 def _tensor(vector_of: VectorOf, sha256: str | None) -> Tensor | None:
