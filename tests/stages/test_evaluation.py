@@ -69,6 +69,17 @@ def test_mention_without_an_entity_is_counted_not_graded() -> None:
     }
 
 
+@pytest.mark.usefixtures("in_project")
+def test_mentions_that_are_found_are_counted_beside_the_given_ones() -> None:
+    found = metrics()["test"]["mentions_auto"]
+    # The tiny world's texts hold nothing but their mentions; one of the six is NIL.
+    assert found["counts"] == {"posts": 6, "found": 6, "given": 6, "posts_without_a_find": 0}
+    assert (found["span_f1"]["mean"], found["span_f1"]["n"]) == (1.0, 6)
+    accuracy = metrics()["test"]["accuracy"]["mean"]
+    assert found["end_to_end_recall"]["mean"] == pytest.approx(accuracy, abs=1e-6)
+    assert found["end_to_end_precision"]["mean"] == pytest.approx(accuracy * 5 / 6, abs=1e-6)
+
+
 def test_metrics_follow_from_the_predictions(predictions: pl.DataFrame) -> None:
     full = predictions.filter((pl.col("variant") == "full") & (pl.col("split") == "test"))
     assert metrics()["test"]["accuracy"]["mean"] == pytest.approx((full["place"] == 1).mean(), abs=1e-6)
