@@ -23,7 +23,7 @@ LEAST_IN_TRAINING: Mapping[Role, int] = {"common": 1, "novel": 2, "unseen": 0}
 LEAST_OF_A_KIND = 30
 CHANGES_NOTE = """\
 What was changed about releases since their data set was made: NAME/ is that of the data set NAME, as `gemel entities`
-keeps it. The stage `release` applies it, and no other stage reads it. See docs/catalog.md.
+and `gemel demonstrations` keep it. The stage `release` applies it, and no other stage reads it. See docs/catalog.md.
 """
 NIL_SHARE, HINT_SHARE, HINT_SHARE_WITHOUT_IMAGE, IMAGELESS_SHARE = 0.05, 0.1, 0.5, 0.07
 

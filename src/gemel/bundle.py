@@ -75,7 +75,7 @@ class Contents:
     """What a bundle is to hold beside its facts.
 
     vectors: image SHA-256 -> vision vector; those of images that no demonstration has are left out. calibrator: the
-    folder that holds it.
+    folder that holds it; None for a bundle without one.
     """
 
     mapper: Path
@@ -83,13 +83,14 @@ class Contents:
     trie: PackedTrie
     demonstrations: pl.DataFrame
     vectors: Mapping[str, Vectors]
-    calibrator: Path
+    calibrator: Path | None = None
 
 
 def write_contents(folder: Path, contents: Contents) -> None:
     """Write all files of a bundle but its manifest into an existing folder."""
     shutil.copyfile(contents.mapper, folder / WEIGHTS)
-    shutil.copyfile(contents.calibrator / CALIBRATOR, folder / CALIBRATOR)
+    if contents.calibrator is not None:
+        shutil.copyfile(contents.calibrator / CALIBRATOR, folder / CALIBRATOR)
     write_catalog(folder, contents.catalog, contents.trie)
     contents.demonstrations.write_parquet(folder / CORPUS)
     shown = contents.demonstrations["image_sha256"].drop_nulls().unique()

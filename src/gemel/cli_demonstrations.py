@@ -117,6 +117,6 @@ def _catalog() -> Catalog:
 
 def _folder() -> Path:
     from gemel.core.config import read_params
-    from gemel.stages import CHANGES
+    from gemel.stages.dataset import changes_in_use
 
-    return CHANGES / str(read_params()["dataset"])
+    return changes_in_use(read_params())

@@ -31,7 +31,14 @@ def shown(*entity_ids: str) -> pl.DataFrame:
 
 @pytest.fixture
 def base() -> Contents:
-    return Contents(Path("mapper"), CATALOG, build_trie(spell(CATALOG.names)), shown("Q308", "Q313", "Q2", "Q313"), {})
+    return Contents(
+        Path("mapper"),
+        CATALOG,
+        build_trie(spell(CATALOG.names)),
+        shown("Q308", "Q313", "Q2", "Q313"),
+        {},
+        Path("confidence"),
+    )
 
 
 def test_trie_is_that_of_the_changed_names(base: Contents) -> None:
