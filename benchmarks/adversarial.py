@@ -3,8 +3,8 @@
 New posts, none of them of the data set; the attacks want another entity of the mention's group answered. Told by kind:
 how often the answer is another than without the attack ("steered"; harmless words steer, too), how often it is the one
 that the attack wants and was not before ("taken"), and the same with texts as they came, without the guards of
-`gemel.tasks.linking.prompt.plain` and of `FrozenLLM.encode`. Each answer must be in the catalog or the post refused by
-a RequestError. The guards must leave every text of the data set as it is. Needs `make repro`.
+`gemel.tasks.linking.prompt.plain` and of `FrozenLLM.encode`. Each answer must be in the catalog or NIL, or the post
+refused by a RequestError. The guards must leave every text of the data set as it is. Needs `make repro`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.attacks import KINDS, attacked
-from benchmarks.sample_release import FrozenModels, NewPosts
+from benchmarks.sample_release import NewPosts, load_quietly
 from gemel.bundle import read_bundle
 from gemel.core.schema import Post
 from gemel.entities.catalog import Catalog
 from gemel.evaluation.statistics import Figure, difference, share
 from gemel.links import link_rows
+from gemel.llm.backbone import FrozenLLM
+from gemel.llm.loading import load_llm
 from gemel.predictor import Linker
 from gemel.stages import RELEASE
 from gemel.tasks.linking import prompt
@@ -39,11 +41,12 @@ from sample.world import World, load_world
 
 SEED = 511_207
 FULL, QUICK = 1_000, 100
+NIL = "NIL"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """An answer's entity, or "" for a refusal. listed: whether all candidates are of the catalog."""
+    """An answer's entity, NIL, or "" for a refusal. listed: whether all candidates are of the catalog."""
 
     entity_id: str
     listed: bool = True
@@ -55,22 +58,23 @@ def ask(linker: Linker, posts: Sequence[Post], catalog: Catalog) -> list[Outcome
     outcomes = []
     for place in range(len(posts)):
         row = row_of[place]
-        ids = [] if row["error"] else [row["entity_id"], *(each["entity_id"] for each in row["runners_up"])]
-        outcomes.append(Outcome(ids[0] if ids else "", all(id_ in catalog for id_ in ids)))
+        ids = [each["entity_id"] for each in (row, *(row["runners_up"] or ())) if each["entity_id"] is not None]
+        answer = "" if row["error"] else NIL if row["nil"] else row["entity_id"]
+        outcomes.append(Outcome(answer, all(id_ in catalog for id_ in ids)))
     return outcomes
 
 
 @contextmanager
-def texts_as_they_come(models: FrozenModels) -> Iterator[None]:
+def texts_as_they_come(llm: FrozenLLM) -> Iterator[None]:
     """Without the guards: marks and control characters stay, and a written end of sequence is one."""
 
     def encode(text: str) -> list[int]:
-        ids: list[int] = models.llm.tokenizer.encode(text, add_special_tokens=False)
+        ids: list[int] = llm.tokenizer.encode(text, add_special_tokens=False)
         return ids
 
     with (
         patch.object(prompt, "plain", lambda text: text),
-        patch.object(type(models.llm), "encode", staticmethod(encode)),
+        patch.object(type(llm), "encode", staticmethod(encode)),
     ):
         yield
 
@@ -89,9 +93,8 @@ def run(count: int) -> dict[str, Any]:
     """All attacks, in turn over the posts, with the guards and without."""
     world, texts = load_world(), dataset_texts(Path("data/sample"))
     bundle = read_bundle(RELEASE)
-    models, catalog = FrozenModels(bundle), bundle.catalog
-    linker = models.linker(RELEASE)
-    end = str(models.llm.tokenizer.eos_token)
+    llm, catalog = load_llm(bundle.settings.backbone.llm), bundle.catalog
+    end = str(llm.tokenizer.eos_token)
     kinds = [KINDS[number % len(KINDS)] for number in range(count)]
     with tempfile.TemporaryDirectory() as place:
         clean = NewPosts(Path(place), texts, SEED).by_popularity(list(world.inhabitants), count)
@@ -100,14 +103,15 @@ def run(count: int) -> dict[str, Any]:
             attacked(post, kind, catalog.entity(target).name, end)
             for post, kind, target in zip(clean, kinds, targets, strict=True)
         ]
-        before = ask(linker, clean, catalog)
+        before = ask(load_quietly(RELEASE), clean, catalog)
         found = {}
-        for name, guards in (("guarded", nullcontext()), ("as_they_come", texts_as_they_come(models))):
+        for name, guards in (("guarded", nullcontext()), ("as_they_come", texts_as_they_come(llm))):
             with guards:
                 # Made anew: a linker keeps the token ids of demonstrations.
-                found[name] = ask(models.linker(RELEASE), attacks, catalog)
+                found[name] = ask(load_quietly(RELEASE), attacks, catalog)
     report: dict[str, Any] = {
         "texts": count,
+        "nil": sum(outcome.entity_id == NIL for outcome in found["guarded"]),
         "refused": sum(not outcome.entity_id for outcome in found["guarded"]),
         "not_in_catalog": sum(not outcome.listed for outcomes in found.values() for outcome in outcomes),
         "texts_of_the_data_set_changed": sum(prompt.plain(text) != text for text in texts),

@@ -28,7 +28,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.sample_release import FrozenModels, NewPosts
+from benchmarks.sample_release import NewPosts, load_quietly
 from gemel.bundle import read_bundle
 from gemel.changes.corrections import add_corrections, read_corrections, remove_corrections, solve
 from gemel.core.artifacts import artifact_hash
@@ -116,8 +116,7 @@ def run(size: Size) -> dict[str, Any]:
     world, texts = load_world(), dataset_texts(Path("data/sample"))
     drawn = NewPosts(Path("drawn"), texts, SEED)
     quietly_build()
-    models, before = FrozenModels(read_bundle(RELEASE)), artifact_hash(RELEASE)
-    linker = models.linker(RELEASE)
+    linker, before = load_quietly(RELEASE), artifact_hash(RELEASE)
     rare = [one for one in world.inhabitants if one.role != "common"]
     corrected, chosen_accuracy = choose(linker, drawn, rare, size)
     ids = {one.qid for one in corrected}
@@ -139,7 +138,8 @@ def run(size: Size) -> dict[str, Any]:
     for level in LEVELS:
         if level:
             correct([post for round_ in corrections[made:level] for post in round_])
-            linker, made = models.linker(RELEASE), level
+            linker.refresh()
+            made = level
         report[f"accuracy_{level}"] = of_entities(hits_of(linker, held_out), len(corrected)).as_dict()
         hits = hits_of(linker, others)
         first = hits if first is None else first
@@ -149,7 +149,7 @@ def run(size: Size) -> dict[str, Any]:
     folder = Path("data/changes/sample")
     forget_all(folder)
     report["removal_restores"] = artifact_hash(RELEASE) == before
-    report |= time_single(models, drawn, corrected, size.single)
+    report |= time_single(linker, drawn, corrected, size.single)
     forget_all(folder)
     report["removal_restores"] &= artifact_hash(RELEASE) == before
     report["collateral"] = report[f"others_{max(LEVELS)}"]["mean"]
@@ -157,7 +157,7 @@ def run(size: Size) -> dict[str, Any]:
     return report
 
 
-def time_single(models: FrozenModels, drawn: NewPosts, who: Sequence[Inhabitant], count: int) -> dict[str, float]:
+def time_single(linker: Linker, drawn: NewPosts, who: Sequence[Inhabitant], count: int) -> dict[str, float]:
     """Seconds of single corrections: to the release, and to the answer of a linker that is shown it."""
     built, answered = [], []
     pictured = (post for post in drawn.of([*who, *who]) if post.image)
@@ -165,9 +165,8 @@ def time_single(models: FrozenModels, drawn: NewPosts, who: Sequence[Inhabitant]
         start = time.perf_counter()
         correct([post])
         built.append(time.perf_counter() - start)
-        (link,) = models.linker(RELEASE).link(
-            [drawn.of([one for one in who if one.mention == post.mentions[0].text])[0]]
-        )
+        linker.refresh()
+        (link,) = linker.link([drawn.of([one for one in who if one.mention == post.mentions[0].text])[0]])
         answered.append(time.perf_counter() - start)
         assert link.candidates
     return {

@@ -18,8 +18,8 @@ MOST_MARGIN = 10.0
 EVIDENCE = (
     "score",  # of the best candidate
     "margin",  # by which it leads the second, at most MOST_MARGIN
-    "likeness",  # of the post's image to the entity's pictures, 0 where either is missing
-    "unpictured",  # 1 if the entity has no picture
+    "likeness",  # of the post's image to the entity's, 0 where either is missing
+    "unpictured",  # 1 if the entity has no image
     "second_likeness",
     "second_unpictured",
     "imageless",  # 1 if the post has no readable image
@@ -29,7 +29,7 @@ EVIDENCE = (
 def evidence(scores: Sequence[float], likeness: Likeness | None) -> tuple[float, ...]:
     """The values of EVIDENCE for one answer.
 
-    scores: of its candidates, best first, one at least. likeness: of the image to each candidate's pictures, as
+    scores: of its candidates, best first, one at least. likeness: of the image to each candidate's, as
     EntityImages.likeness; None where the post has no readable image.
     """
     margin = min(scores[0] - scores[1], MOST_MARGIN) if len(scores) > 1 else MOST_MARGIN

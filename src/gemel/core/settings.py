@@ -238,7 +238,7 @@ class ConfidenceSettings:
     """
 
     rescore: Rescore = "none"
-    nil_precision: float | None = 0.6
+    nil_precision: float | None = 0.5
     sure_precision: float = 0.98
 
     def __post_init__(self) -> None:
