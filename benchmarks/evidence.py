@@ -17,8 +17,9 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.output import show
-from gemel.answerer import Answer, Answerer, Query
+from gemel.answerer import Answer, Answerer, Query, rescored_answer
 from gemel.confidence.calibrator import NIL, RIGHT
+from gemel.confidence.entity_images import EntityImages
 from gemel.confidence.evidence import EVIDENCE
 from gemel.core.config import load_section
 from gemel.core.settings import ConfidenceSettings, DemonstrationSettings, EvaluationSettings
@@ -32,10 +33,11 @@ from gemel.features.store import FeatureStore
 from gemel.llm.backbone import FrozenLLM
 from gemel.llm.segments import embed_segments
 from gemel.posts.tables import Tables
-from gemel.stages import DEMONSTRATIONS, ENTITY_TRIE, IMAGE_FEATURES, POSTS
+from gemel.stages import DEMONSTRATIONS, ENTITY_TRIE, IMAGE_FEATURES, POSTS, RESCORING
 from gemel.stages.answerers import load_frozen_llm, make_answerers
 from gemel.stages.confidence import fit
 from gemel.tasks.linking.demonstrations import read_chosen, read_corpus
+from gemel.tasks.linking.rescoring import read_rescoring
 
 SEEDS = (0, 1, 2)
 AT_ONCE = 512
@@ -45,7 +47,7 @@ SETS: Mapping[str, tuple[str, ...]] = {
     "score and margin": SEARCH,
     "score, margin, mass outside the trie": (*SEARCH, INSIDE),
     "score, margin, agreement with the text alone": (*SEARCH, AGREES),
-    "in use: score, margin, likeness to pictures": EVIDENCE,
+    "in use: score, margin, likeness of images": EVIDENCE,
     "in use, and mass outside the trie": (*EVIDENCE, INSIDE),
     "in use, and agreement with the text alone": (*EVIDENCE, AGREES),
 }
@@ -87,12 +89,18 @@ def _collect(seeds: Sequence[int]) -> pl.DataFrame:
     llm = load_frozen_llm()
     answerers = make_answerers(llm, seeds, beams)
     chosen, vector_of = read_chosen(DEMONSTRATIONS, method), features.vector_or_fallback("leave_out")
+    images, rescoring = EntityImages(corpus, features), read_rescoring(RESCORING)
     found = []
     for split, rows in _mentions(tables):
         asked = queries(rows, chosen, vector_of)
         blind = _answers(answerers[seeds[0]], asked, "nothing")
         for seed in seeds:
             answers = _answers(answerers[seed], asked, "image")
+            if rescoring is not None:
+                answers = [
+                    rescored_answer(answer, query, images, rescoring)
+                    for answer, query in zip(answers, asked, strict=True)
+                ]
             predictions = prediction_table(rows, split, "full", seed, answers)
             inside = [
                 _inside(answerers[seed], query, answer, llm, trie) for query, answer in zip(asked, answers, strict=True)

@@ -20,6 +20,7 @@ GOALS = {
     "demonstration_gain": ("low", 0.0),
     "accuracy_unseen": ("mean", 0.60),
 }
+CEILINGS = {"calibration_error": 0.05}
 FLOORS = {**GOALS, "gap_closed": ("mean", 0.85), "accuracy_unseen": ("mean", 0.50)}
 
 
@@ -31,7 +32,13 @@ def complaints(metrics: Metrics) -> list[str]:
         for name in FIGURES
         if not set(metrics[split].get(name) or {}) >= KEYS
     ]
-    return found + [f"{shortfall}: below the floor" for shortfall in shortfalls(metrics, FLOORS)]
+    found += [f"{shortfall}: below the floor" for shortfall in shortfalls(metrics, FLOORS)]
+    values = {name: metrics["test"][name]["mean"] for name in CEILINGS}
+    return found + [
+        f"test.{name}.mean is {values[name]:.3f}, wanted less than {most}"
+        for name, most in CEILINGS.items()
+        if not values[name] < most
+    ]
 
 
 def shortfalls(metrics: Metrics, wanted: dict[str, tuple[str, float]]) -> list[str]:
