@@ -127,7 +127,10 @@ def test_mentions_of_a_file_are_found_where_a_post_states_none(tiny_release: Pat
     ]
     assert table["error"].is_null().to_list() == [True, True, True, True, True, False]
     assert table["notes"].to_list()[4] == ["no mention was found in the text"]
-    words = "4 mentions linked, 1 lines refused (see the column error), 2 with an unreadable image, 2 with something"
+    words = (
+        "4 mentions linked, 0 not in the catalog (NIL), 1 lines refused (see the column error), "
+        "2 with an unreadable image, 2 with something"
+    )
     assert words in " ".join(result.stdout.split())
 
 
@@ -138,7 +141,10 @@ def test_choice_holds_for_mentions_that_are_found(tiny_release: Path) -> None:
 
 def test_what_went_wrong_is_counted(tiny_release: Path, posts: Path) -> None:
     result = run("link", posts, "--out", posts.with_name("links.jsonl"), "--release", tiny_release)
-    words = "3 mentions linked, 1 lines refused (see the column error), 2 with an unreadable image, 1 with something"
+    words = (
+        "3 mentions linked, 0 not in the catalog (NIL), 1 lines refused (see the column error), "
+        "2 with an unreadable image, 1 with something"
+    )
     assert words in " ".join(result.stdout.split())
 
 

@@ -353,13 +353,13 @@ def test_linker_shows_posts_of_like_images_where_they_have_a_weight(
     with pytest.warns(UserWarning, match=NOTICE):
         weighed = Linker.load(release)
     asked: list[list[tuple[int, ...]]] = []
-    choose_all = weighed._chooser.choose_all
+    choose_all = weighed._opened.chooser.choose_all
 
     def noting(*arguments: Any) -> list[tuple[int, ...]]:
         asked.append(choose_all(*arguments))
         return asked[-1]
 
-    weighed._chooser.choose_all = noting  # type: ignore[method-assign]
+    weighed._opened.chooser.choose_all = noting  # type: ignore[method-assign]
     corpus = read_corpus(release)
     for entity_id, _, _, _, colour in WHO[:2]:
         picture = write_picture(tmp_path / f"{entity_id}.png", colour)

@@ -157,7 +157,7 @@ def write_params(root: Path, backbone: BackboneSettings) -> Path:
         "mapper": {"seeds": [0, 1], "prefix_tokens": PREFIX_TOKENS, "missing_image": "leave_out", "course": course}
         | {"checkpoint": None, "tracked": "src/gemel/mapper/mapper.py"},
         "confidence": {},
-        "evaluation": {"num_beams": NUM_BEAMS, "tail_at_most": 1},
+        "evaluation": {"num_beams": NUM_BEAMS, "tail_at_most": 1, "graded_by": "id"},
         # All but `dense`, whose encoder takes seconds to load.
         "baselines": {"which": ["exact_name", "prior", "bm25_names", "clip", "llm_alone", "without_trie"]},
         "runtime": {"device": "cpu"},
