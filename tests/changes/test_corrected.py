@@ -94,6 +94,13 @@ def test_correction_to_an_entity_that_is_gone_is_dropped(tmp_path: Path) -> None
     assert "Q2" not in found.table["entity_id"].to_list()
 
 
+def test_correction_to_a_merged_entity_shows_the_living_one(tmp_path: Path) -> None:
+    made = corrections(tmp_path, ("New Jaguar", "Q2"))
+    merged = Catalog(Catalog.of([Entity("Q1", "Jaguar"), Entity("Q3", "Mercury")]).table, {"Q2": "Q1"})
+    first = corrected_corpus(BASE, made, merged).table.row(0, named=True)
+    assert (first["text"], first["entity_id"], first["name"]) == ("New Jaguar", "Q1", "Jaguar")
+
+
 def test_without_corrections_the_demonstrations_are_the_same() -> None:
     assert corrected_corpus(BASE, (), CATALOG).table.equals(BASE)
 

@@ -78,7 +78,7 @@ def test_without_a_threshold_no_link_is_sure() -> None:
 
 
 def test_risk_grows_as_less_sure_links_are_taken() -> None:
-    rows = [row for row in risk_coverage(judged(ROWS)) if row["by"] == "calibrated chance"]
+    rows = risk_coverage(judged(ROWS))
     assert [row["coverage"] for row in rows] == [1 / 8 * n for n in range(1, 9)]
-    assert rows[0]["risk"] == 0
-    assert rows[-1]["risk"] == 5 / 8
+    assert [row["by chance"] for row in rows[:2]] == [0, 0]
+    assert rows[-1]["by chance"] == rows[-1]["by share within the beam"] == 5 / 8

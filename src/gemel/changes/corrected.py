@@ -37,17 +37,11 @@ def corrected_corpus(base: pl.DataFrame, corrections: Sequence[Correction], cata
     """
     shown = tuple(each for each in corrections if each.mention.entity in catalog)
     dropped = tuple(each for each in corrections if each.mention.entity not in catalog)
+    # An entity that was merged into another leads to that one.
+    solved = [(each, catalog.entity(each.mention.entity)) for each in reversed(shown)]
     rows = [
-        (
-            each.id,
-            each.mention.mention,
-            each.text,
-            each.mention.entity,
-            catalog.entity(each.mention.entity).name,
-            each.image_sha256,
-            None,
-        )
-        for each in reversed(shown)
+        (each.id, each.mention.mention, each.text, living.entity_id, living.name, each.image_sha256, None)
+        for each, living in solved
     ]
     first = pl.DataFrame(rows, schema=CORPUS_SCHEMA, orient="row")
     same = ["mention", "text", "image_sha256"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -51,22 +50,25 @@ def calibration_error(chances: Floats, hits: Floats) -> float:
     return float(np.abs(np.bincount(places, hits - chances, BINS)).sum() / len(hits))
 
 
-def risk_coverage(table: pl.DataFrame) -> list[dict[str, Any]]:
+def risk_coverage(table: pl.DataFrame) -> list[dict[str, float]]:
     """Rows of a plot: what share of the links is wrong where only the surest are taken, by chance and by beam share.
 
     table: as judged_table, of all seeds. NIL mentions are among them: each link of one is wrong.
     """
-    found = []
     hits = (table["outcome"] == "right").to_numpy()
-    for words, column in (("calibrated chance", "chance_right"), ("share within the beam", "share")):
-        order = np.argsort(-table[column].to_numpy(), kind="stable")
-        risks = 1 - np.cumsum(hits[order]) / np.arange(1, len(hits) + 1)
-        taken = np.unique(np.linspace(1, len(hits), CURVE_POINTS).round().astype(int))
-        found += [
-            {"by": words, "coverage": round(float(n / len(hits)), 6), "risk": round(float(risks[n - 1]), 6)}
-            for n in taken
-        ]
-    return found
+    counts = np.arange(1, len(hits) + 1)
+    by_chance, by_share = (
+        1 - np.cumsum(hits[np.argsort(-table[column].to_numpy(), kind="stable")]) / counts
+        for column in ("chance_right", "share")
+    )
+    return [
+        {
+            "coverage": round(n / len(hits), 6),
+            "by chance": round(float(by_chance[n - 1]), 6),
+            "by share within the beam": round(float(by_share[n - 1]), 6),
+        }
+        for n in np.unique(np.linspace(1, len(hits), CURVE_POINTS).round().astype(int)).tolist()
+    ]
 
 
 def _runs(table: pl.DataFrame) -> list[Floats]:
