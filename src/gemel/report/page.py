@@ -15,7 +15,7 @@ from gemel.report.confusions import MentionConfusions, confusions
 from gemel.report.curves import training_charts
 from gemel.report.page_data import browser_data
 from gemel.report.rendering import percent, render
-from gemel.report.result_table import ROWS
+from gemel.report.result_table import ROWS, figure_of
 from gemel.report.run import SPLITS, Run
 from gemel.report.slices import slices
 
@@ -101,7 +101,7 @@ def _weights(weights: str) -> str:
 def _results(metrics: Mapping[str, Any]) -> Iterator[Mapping[str, str]]:
     """The rows of the result table that the run has figures for."""
     for key, words in ROWS.items():
-        test, dev = metrics["test"].get(key), metrics["dev"].get(key)
+        test, dev = figure_of(metrics["test"], key), figure_of(metrics["dev"], key)
         if test or dev:
             yield {
                 "words": words,

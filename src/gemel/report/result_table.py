@@ -55,7 +55,7 @@ def result_table(metrics: Metrics) -> Table:
     graded_by = metrics.get("graded_by", "id")
     table = Table("", "test", "95 % interval", "mentions", "dev", title=f"Linking accuracy by entity {graded_by}, in %")
     for key, words in ROWS.items():
-        test, dev = _figure(metrics["test"], key), _figure(metrics["dev"], key)
+        test, dev = figure_of(metrics["test"], key), figure_of(metrics["dev"], key)
         if test is None and dev is None:
             continue
         interval = f"{_percent(test['low'])} – {_percent(test['high'])}" if test else ""
@@ -80,7 +80,7 @@ def plot_rows(metrics: Metrics) -> dict[str, list[dict[str, object]]]:
     }
 
 
-def _figure(figures: Metrics, key: str) -> Mapping[str, Any] | None:
+def figure_of(figures: Metrics, key: str) -> Mapping[str, Any] | None:
     """A figure by its name, or by that of its group and its own with a dot between; None where it is not there."""
     group, _, name = key.rpartition(".")
     found: Mapping[str, Any] | None = (figures.get(group) or {} if group else figures).get(name)
