@@ -109,7 +109,7 @@ def _collect(seeds: Sequence[int]) -> pl.DataFrame:
                 float(one.candidates[0].entity_id == other.candidates[0].entity_id)
                 for one, other in zip(answers, blind, strict=True)
             ]
-            table = evidence_table(predictions, tables, corpus, features)
+            table = evidence_table(predictions, tables, images, features)
             found.append(table.with_columns(pl.Series(INSIDE, inside), pl.Series(AGREES, agrees)))
     return pl.concat(found)
 

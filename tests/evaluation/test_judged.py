@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from gemel.confidence.calibrator import NIL, RIGHT, WRONG, Calibrator
+from gemel.confidence.entity_images import EntityImages
 from gemel.confidence.evidence import EVIDENCE
 from gemel.evaluation.judged import EVIDENCE_SCHEMA, evidence_table, judged_table, outcomes_of
 from gemel.posts.tables import Tables
@@ -26,7 +27,9 @@ def table() -> pl.DataFrame:
     ]
     columns = ["split", "seed", "mention_id", "entity_id", "answers", "scores", "place"]
     predictions = pl.DataFrame(rows, schema=columns, orient="row")
-    return evidence_table(predictions, Tables(posts, mentions, EMPTY, EMPTY, EMPTY), CORPUS, VECTORS)
+    return evidence_table(
+        predictions, Tables(posts, mentions, EMPTY, EMPTY, EMPTY), EntityImages(CORPUS, VECTORS), VECTORS
+    )
 
 
 def test_columns(table: pl.DataFrame) -> None:

@@ -28,13 +28,12 @@ EVIDENCE_SCHEMA: Mapping[str, Any] = {
 
 
 def evidence_table(
-    predictions: pl.DataFrame, tables: Tables, corpus: pl.DataFrame, features: Mapping[str, Vectors]
+    predictions: pl.DataFrame, tables: Tables, pictures: EntityImages, features: Mapping[str, Vectors]
 ) -> pl.DataFrame:
-    """One row a prediction, columns of EVIDENCE_SCHEMA. predictions: as prediction_table. corpus: solved mentions.
+    """One row a prediction, columns of EVIDENCE_SCHEMA. predictions: as prediction_table. pictures: of the entities.
 
     features: image SHA-256 -> vision vector, (vision_dim,).
     """
-    pictures = EntityImages(corpus, features)
     images = dict(tables.mentions.join(tables.posts, on="post_id").select("mention_id", "image_sha256").iter_rows())
     rows = []
     for found in predictions.iter_rows(named=True):

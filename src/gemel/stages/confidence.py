@@ -80,20 +80,20 @@ def _evidence(settings: ConfidenceSettings) -> tuple[Rescoring | None, pl.DataFr
     """How beams are re-scored, and what the linker with each mapper then leaves behind on each mention."""
     evaluation = load_section("evaluation", EvaluationSettings)
     method = load_section("demonstrations", DemonstrationSettings).method
-    tables, features, corpus = Tables.read(POSTS), FeatureStore(IMAGE_FEATURES), read_corpus(DEMONSTRATIONS)
+    tables, features = Tables.read(POSTS), FeatureStore(IMAGE_FEATURES)
     seeds = tuple(int(seed) for seed in json.loads(MAPPER_SUMMARY.read_text(encoding="utf-8"))["seeds"])
     names = given_names(tables.entities) if evaluation.graded_by == "name" else None
     dev = {"dev": graded(tables.mentions, tables.posts, "dev", names)}
     others = {split: without_entity(tables.mentions, tables.posts, split, names) for split in ("dev", "train")}
     answerers = make_answerers(load_frozen_llm(), seeds, evaluation.num_beams)
-    linker, images = (Variant(FULL, "image", method, seeds),), EntityImages(corpus, features)
+    linker, images = (Variant(FULL, "image", method, seeds),), EntityImages(read_corpus(DEMONSTRATIONS), features)
     linked = [list(link_variants(linker, answerers, mentions)) for mentions in (dev, others)]
     rescoring = fit_on(linked[0], dev["dev"], images) if settings.rescore == "entity_images" else None
     predictions = pl.concat(
         predictions_of(rescore(some, images, rescoring), mentions)
         for some, mentions in zip(linked, (dev, others), strict=True)
     )
-    return rescoring, evidence_table(predictions.filter(pl.col("variant") == FULL), tables, corpus, features)
+    return rescoring, evidence_table(predictions.filter(pl.col("variant") == FULL), tables, images, features)
 
 
 def _words(calibrator: Calibrator, counts: dict[str, int]) -> str:

@@ -65,13 +65,15 @@ def main() -> None:
     runs = variants(chosen_by.method, chosen_by.methods, seeds, captions)
     answerers = make_answerers(load_frozen_llm(), seeds, settings.num_beams)
     slices = {split: slice_table(rows, tables, settings.tail_at_most) for split, rows in mentions.items()}
-    calibrator = read_calibrator(CONFIDENCE)
+    calibrator, corpus = read_calibrator(CONFIDENCE), read_corpus(DEMONSTRATIONS)
+    images = EntityImages(corpus, FeatureStore(IMAGE_FEATURES))
     facts = asdict(settings) | {"seeds": seeds}
     with new_artifact(EVALUATION, "evaluation", facts) as draft:
-        predictions = _linked(runs, answerers, mentions)
+        predictions = _linked(runs, answerers, mentions, images)
         predictions.write_parquet(draft / PREDICTIONS)
         others = {split: without_entity(tables.mentions, tables.posts, split, names) for split in SPLITS}
-        judged = _judged([predictions, _linked(runs[:1], answerers, others)], tables, calibrator)
+        left = _linked(runs[:1], answerers, others, images)
+        judged = _judged([predictions, left], tables, images, calibrator)
         judged.write_parquet(draft / JUDGED)
         _sliced(slices).write_parquet(draft / SLICES)
         metrics: dict[str, Any] = {
@@ -79,7 +81,7 @@ def main() -> None:
             | trust_summary(judged.filter(pl.col("split") == split), rows, calibrator)
             for split, rows in mentions.items()
         }
-        finder = DictionaryFinder.of(tables.entities, read_corpus(DEMONSTRATIONS))
+        finder = DictionaryFinder.of(tables.entities, corpus)
         for split in SPLITS:
             metrics[split]["mentions_auto"] = found_figures(finder, tables, split, predictions)
         metrics["graded_by"] = settings.graded_by
@@ -94,19 +96,23 @@ def main() -> None:
     Console().print(result_table(metrics))
 
 
-def _linked(runs: Sequence[Variant], answerers: Mapping[int, Answerer], mentions: Mapping[str, Graded]) -> pl.DataFrame:
+def _linked(
+    runs: Sequence[Variant],
+    answerers: Mapping[int, Answerer],
+    mentions: Mapping[str, Graded],
+    images: EntityImages,
+) -> pl.DataFrame:
     """Predictions of every variant, its beams re-scored where it sees images."""
-    images = EntityImages(read_corpus(DEMONSTRATIONS), FeatureStore(IMAGE_FEATURES))
-    return predictions_of(
-        rescore(link_variants(runs, answerers, mentions), images, read_rescoring(RESCORING)), mentions
-    )
+    linked = rescore(link_variants(runs, answerers, mentions), images, read_rescoring(RESCORING))
+    return predictions_of(linked, mentions)
 
 
-def _judged(predictions: Sequence[pl.DataFrame], tables: Tables, calibrator: Calibrator) -> pl.DataFrame:
+def _judged(
+    predictions: Sequence[pl.DataFrame], tables: Tables, images: EntityImages, calibrator: Calibrator
+) -> pl.DataFrame:
     """The linker's answers with their chances, in the order of the predictions."""
     full = pl.concat(predictions).filter(pl.col("variant") == FULL)
-    table = evidence_table(full, tables, read_corpus(DEMONSTRATIONS), FeatureStore(IMAGE_FEATURES))
-    return judged_table(table, calibrator)
+    return judged_table(evidence_table(full, tables, images, FeatureStore(IMAGE_FEATURES)), calibrator)
 
 
 def _sliced(slices: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
