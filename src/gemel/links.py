@@ -50,7 +50,7 @@ def link_rows(
     for start in range(0, len(order), at_once):
         places = order[start : start + at_once]
         some = [requests[place] for place in places]
-        linked = _link_or_refuse(linker, [post for post in some if _has_mentions(post)], results)
+        linked = link_or_refuse(linker, [post for post in some if _has_mentions(post)], results)
         for place, request in zip(places, some, strict=True):
             if isinstance(request, Post) and not request.mentions:
                 yield place, [unmentioned_row(request)]
@@ -95,8 +95,11 @@ def _mentions(request: Post | RefusedLine) -> list[str]:
     return [mention.text for mention in request.mentions] if isinstance(request, Post) else []
 
 
-def _link_or_refuse(linker: Linker, posts: Sequence[Post], results: int | None) -> Iterator[list[Link] | RefusedLine]:
-    """The links of each post. One post that can't be linked must not take the others with it: halves find it."""
+def link_or_refuse(linker: Linker, posts: Sequence[Post], results: int | None) -> Iterator[list[Link] | RefusedLine]:
+    """The links of each post, or why it can't be linked: one must not take the others with it, so halves find it.
+
+    results: candidates of each mention; None: all.
+    """
     try:
         links = iter(linker.link(posts, results))
     except RequestError as error:
@@ -104,8 +107,8 @@ def _link_or_refuse(linker: Linker, posts: Sequence[Post], results: int | None) 
             yield RefusedLine(posts[0].post_id, str(error))
         else:
             middle = len(posts) // 2
-            yield from _link_or_refuse(linker, posts[:middle], results)
-            yield from _link_or_refuse(linker, posts[middle:], results)
+            yield from link_or_refuse(linker, posts[:middle], results)
+            yield from link_or_refuse(linker, posts[middle:], results)
     else:
         for post in posts:
             yield [next(links) for _ in post.mentions]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from gemel.answerer import Answer, Answerer, Query
 from gemel.bundle import Bundle, Stamp, read_whole, stamp_of
@@ -28,6 +29,9 @@ from gemel.llm.tokens import tokenizer_fingerprint
 from gemel.mapper.mapper import load_mapper
 from gemel.retrieval.choice import Chooser
 from gemel.tasks.linking.demonstrations import DemonstrationBook, make_chooser
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 IMAGES_AT_ONCE = 32
 
@@ -52,10 +56,11 @@ class Models:
 class Opened:
     """All that comes from one release; a call to link uses one from its start to its end.
 
-    chooser: its corpus is the answerer's book. judge: None for shares within the beam as probabilities. stamp: which
-    release it is.
+    bundle: what it was made from. chooser: its corpus is the answerer's book. judge: None for shares within the beam as
+    probabilities. stamp: which release it is.
     """
 
+    bundle: Bundle
     answerer: Answerer
     chooser: Chooser
     judge: Judge | None
@@ -88,11 +93,14 @@ class _Asked:
 
 
 class Linker:
-    """Links the mentions of posts. Make one with `Linker.load`. Threads may share it."""
+    """Links the mentions of posts. Make one with `Linker.load`. Threads may share it.
+
+    opened: what comes from the release in use; another one may take its place at any time.
+    """
 
     def __init__(self, path: Path, models: Models, opened: Opened, *, watch: bool) -> None:
         """path: of the release, which watch has looked at whenever something is to be linked."""
-        self._path, self._models, self._opened, self._watch = path, models, opened, watch
+        self._path, self._models, self.opened, self._watch = path, models, opened, watch
         self._refused: Stamp | None = None
         self._refreshing = Lock()
 
@@ -132,15 +140,12 @@ class Linker:
         Returns: whether another release is in use now.
         """
         stamp = stamp_of(self._path)
-        if stamp is None or stamp in (self._opened.stamp, self._refused):
+        if stamp is None or stamp in (self.opened.stamp, self._refused):
             return False
         if not self._refreshing.acquire(blocking=False):
             return False
         try:
-            bundle, stamp = read_whole(self._path)
-            _check_backbone(self._path, bundle, self._models)
-            _check_tokenizer(self._path, bundle, self._models.llm)
-            self._opened = _opened(bundle, stamp, self._models)
+            self.opened = self.prepare(self._path)
         # Whatever is wrong with another release: no request may fail for it.
         except Exception as error:
             self._refused = stamp
@@ -149,6 +154,31 @@ class Linker:
         finally:
             self._refreshing.release()
         return True
+
+    def prepare(self, path: Path, amend: Callable[[Bundle], Bundle] | None = None) -> Opened:
+        """Open another release beside the one in use, with the same frozen models, and link a mention with it.
+
+        To use it from then on, assign it to `opened`. amend: gives the bundle with what is to be otherwise.
+        Raises: ArtifactError if it is absent, damaged, or made for other frozen models or another tokenizer; ShapeError
+        if its mapper is of another width; BackboneError if the mention can't be linked.
+        """
+        bundle, stamp = read_whole(path)
+        _check_backbone(path, bundle, self._models)
+        _check_tokenizer(path, bundle, self._models.llm)
+        opened = _opened(bundle if amend is None else amend(bundle), stamp, self._models)
+        self._try_out(opened)
+        return opened
+
+    def encode(self, pictures: Sequence[Image]) -> list[Vectors]:
+        """Vision vectors of decoded pictures, (vision_dim,) each."""
+        return list(self._models.encoder.encode(pictures))
+
+    def _try_out(self, opened: Opened) -> None:
+        """Link a mention with what a release holds, soft tokens and all."""
+        name = opened.bundle.catalog.at(0).name
+        (asked,) = self._ask(opened, [Post(name, (Mention(name),))])
+        vector = next(iter(opened.bundle.vectors.values()), None)
+        opened.answerer.answer([dataclasses.replace(asked.query, vector=vector)])
 
     def link(self, posts: Sequence[Post], results: int | None = None) -> list[Link]:
         """Link every mention of some posts, in order.
@@ -178,7 +208,7 @@ class Linker:
         """The release to use for what is to be linked now."""
         if self._watch:
             self.refresh()
-        return self._opened
+        return self.opened
 
     def _link_some(self, opened: Opened, posts: Sequence[Post], results: int | None) -> Iterator[Link]:
         asked = self._ask(opened, posts)
@@ -211,13 +241,13 @@ class Linker:
         """The vector of each post's image and how reading it went."""
         images, places, statuses = [], [], ["none"] * len(posts)
         for place, post in enumerate(posts):
-            if post.image is None:
-                continue
             try:
-                images.append(read_image(post.image))
+                picture = _picture(post)
             except ImageError as error:
                 statuses[place] = f"unreadable: {error}"
-            else:
+                continue
+            if picture is not None:
+                images.append(picture)
                 places.append(place)
                 statuses[place] = "read"
         encoded = dict(zip(places, self._models.encoder.encode(images), strict=True)) if images else {}
@@ -240,7 +270,7 @@ def _opened(bundle: Bundle, stamp: Stamp, models: Models) -> Opened:
     )
     chooser = make_chooser(bundle.demonstrations, settings.demonstrations, bundle.vectors, device=models.device)
     judge = None if bundle.calibrator is None else Judge(bundle.calibrator, images)
-    return Opened(answerer, chooser, judge, stamp)
+    return Opened(bundle, answerer, chooser, judge, stamp)
 
 
 def _explain(opened: Opened, asked: _Asked, results: int | None) -> Explanation:
@@ -257,6 +287,12 @@ def _explain(opened: Opened, asked: _Asked, results: int | None) -> Explanation:
         answerer.shown(query, answer),
         None if query.vector is None else blind_best.candidates[0].score,
     )
+
+
+def _picture(post: Post) -> Image | None:
+    if post.picture is not None or post.image is None:
+        return post.picture
+    return read_image(post.image)
 
 
 def _among(opened: Opened, post: Post, mention: Mention) -> TrieSubset | None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
@@ -32,13 +35,15 @@ class Mention:
 class Post:
     """A text, at most one image, and the mentions to link.
 
-    image: path of an image file, or None. A post without a readable image is linked by its text alone.
+    image: path of an image file, or None. A post without a readable image is linked by its text alone. picture: the
+    image as core.images decodes it, for who has no file; image is not looked at then.
     """
 
     text: str
     mentions: tuple[Mention, ...]
     image: Path | None = None
     post_id: str = ""
+    picture: Image | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
