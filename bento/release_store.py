@@ -30,8 +30,7 @@ def find_release(root: Path) -> Path:
     it is the store's latest. root: the project's root.
     Raises: ArtifactError if there is no release, or it is damaged.
     """
-    named = os.environ.get(RELEASE_VARIABLE)
-    release = Path(named) if named else root / RELEASE
+    named, release = os.environ.get(RELEASE_VARIABLE), release_folder(root)
     # Workers start at the same time, and only one may import.
     with FileLock(Path(BentoMLContainer.bentoml_home.get()) / f"{MODEL}.lock"):
         if (release / MANIFEST).is_file():
@@ -39,6 +38,12 @@ def find_release(root: Path) -> Path:
         if named:
             raise ArtifactError(f"{release}: no release there, though {RELEASE_VARIABLE} names it; correct or unset it")
         return _latest(release)
+
+
+def release_folder(root: Path) -> Path:
+    """Where the release to serve is looked for: the folder that GEMEL_RELEASE names, else the project's."""
+    named = os.environ.get(RELEASE_VARIABLE)
+    return Path(named) if named else root / RELEASE
 
 
 def _imported(release: Path) -> Path:

@@ -21,12 +21,12 @@ class ServiceSettings(BaseSettings):
 
     token: callers must send it as `Authorization: Bearer …`; None: none is asked for.
 
-    max_body: bytes of a request. max_image, max_pixels: of an image. max_text, max_mention: characters. max_mentions: of
-    a post. max_posts, max_batch_mentions: of a batch. max_candidates: ids that a mention may be chosen among. max_top_k:
-    candidates in an answer. upload_seconds: for a body to arrive. answer_seconds: from then to the answer.
+    max_body: bytes of a request. max_image, max_pixels: of an image. max_text, max_mention: characters. max_mentions:
+    of a post. max_posts, max_batch_mentions: of a batch. max_candidates: ids that a mention may be chosen among.
+    max_top_k: candidates in an answer. upload_seconds: for a body to arrive. answer_seconds: from then to the answer.
 
-    max_waiting: mentions that wait for the linker; what comes beyond is refused at once. batch_mentions: linked together.
-    kept_prompts: bytes of prompts of frequent mentions that are kept read.
+    max_inside: mentions that are linked or wait for it; what comes beyond is refused at once. batch_mentions: linked
+    together. kept_prompts: bytes of prompts of frequent mentions that are kept read.
 
     image_hosts: hosts that images may be fetched from; none: no address is ever fetched.
 
@@ -39,37 +39,37 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
-    token: SecretStr | None = Field(None, min_length=16)
+    token: SecretStr | None = Field(default=None, min_length=16)
 
-    max_body: ByteSize = Field(ByteSize(20 * MIB), gt=0)
-    max_image: ByteSize = Field(ByteSize(10 * MIB), gt=0)
-    max_pixels: int = Field(25_000_000, gt=0)
-    max_text: int = Field(4_000, gt=0)
-    max_mention: int = Field(200, gt=0)
-    max_mentions: int = Field(32, gt=0)
-    max_posts: int = Field(64, gt=0)
-    max_batch_mentions: int = Field(128, gt=0)
-    max_candidates: int = Field(1_000, gt=0)
-    max_top_k: int = Field(5, gt=0)
-    upload_seconds: float = Field(20.0, gt=0)
-    answer_seconds: float = Field(60.0, gt=0)
+    max_body: ByteSize = Field(default=ByteSize(20 * MIB), gt=0)
+    max_image: ByteSize = Field(default=ByteSize(10 * MIB), gt=0)
+    max_pixels: int = Field(default=25_000_000, gt=0)
+    max_text: int = Field(default=4_000, gt=0)
+    max_mention: int = Field(default=200, gt=0)
+    max_mentions: int = Field(default=32, gt=0)
+    max_posts: int = Field(default=64, gt=0)
+    max_batch_mentions: int = Field(default=128, gt=0)
+    max_candidates: int = Field(default=1_000, gt=0)
+    max_top_k: int = Field(default=5, gt=0)
+    upload_seconds: float = Field(default=20.0, gt=0)
+    answer_seconds: float = Field(default=60.0, gt=0)
 
-    max_waiting: int = Field(256, gt=0)
-    batch_mentions: int = Field(32, gt=0)
+    max_inside: int = Field(default=256, gt=0)
+    batch_mentions: int = Field(default=32, gt=0)
     kept_prompts: ByteSize = ByteSize(256 * MIB)
 
     image_hosts: tuple[str, ...] = ()
 
     feedback: Literal["off", "keep", "act"] = "keep"
     feedback_folder: Path = Path(".gemel/feedback")
-    max_feedback: ByteSize = Field(ByteSize(1024 * MIB), gt=0)
+    max_feedback: ByteSize = Field(default=ByteSize(1024 * MIB), gt=0)
     records: Literal["off", "numbers", "texts"] = "off"
     records_folder: Path = Path(".gemel/records")
-    record_rows: int = Field(1_000, gt=0)
-    record_seconds: float = Field(60.0, gt=0)
+    record_rows: int = Field(default=1_000, gt=0)
+    record_seconds: float = Field(default=60.0, gt=0)
     log_content: bool = False
 
-    look_seconds: float = Field(2.0, gt=0)
+    look_seconds: float = Field(default=2.0, gt=0)
 
     @classmethod
     def settings_customise_sources(

@@ -11,6 +11,9 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+import torch
+from torch import Tensor
+
 from gemel.answerer import Answer, Answerer, Query
 from gemel.bundle import Bundle, Stamp, read_whole, stamp_of
 from gemel.confidence.entity_images import EntityImages
@@ -169,6 +172,10 @@ class Linker:
         self._try_out(opened)
         return opened
 
+    def preprocess(self, picture: Image) -> Tensor:
+        """A decoded picture as the vision encoder reads it, (3, height, width): some hundred kilobytes."""
+        return self._models.encoder.preprocess(picture)
+
     def encode(self, pictures: Sequence[Image]) -> list[Vectors]:
         """Vision vectors of decoded pictures, (vision_dim,) each."""
         return list(self._models.encoder.encode(pictures))
@@ -239,7 +246,7 @@ class Linker:
 
     def _read_images(self, posts: Sequence[Post]) -> list[tuple[Vectors | None, str]]:
         """The vector of each post's image and how reading it went."""
-        images, places, statuses = [], [], ["none"] * len(posts)
+        pixels, statuses = {}, ["none"] * len(posts)
         for place, post in enumerate(posts):
             try:
                 picture = _picture(post)
@@ -247,10 +254,12 @@ class Linker:
                 statuses[place] = f"unreadable: {error}"
                 continue
             if picture is not None:
-                images.append(picture)
-                places.append(place)
+                pixels[place] = picture if isinstance(picture, Tensor) else self.preprocess(picture)
                 statuses[place] = "read"
-        encoded = dict(zip(places, self._models.encoder.encode(images), strict=True)) if images else {}
+        if not pixels:
+            return [(None, status) for status in statuses]
+        vectors = self._models.encoder.encode_pixels(torch.stack(list(pixels.values())))
+        encoded = dict(zip(pixels, vectors, strict=True))
         return [(encoded.get(place), status) for place, status in enumerate(statuses)]
 
 
@@ -289,7 +298,7 @@ def _explain(opened: Opened, asked: _Asked, results: int | None) -> Explanation:
     )
 
 
-def _picture(post: Post) -> Image | None:
+def _picture(post: Post) -> Image | Tensor | None:
     if post.picture is not None or post.image is None:
         return post.picture
     return read_image(post.image)

@@ -39,9 +39,9 @@ class WantedMention(Wire):
 class LinkRequest(Wire):
     """A post to link.
 
-    mentions: strings, or what more is known of them; None to have them found in the text. image: the bytes of an image file, base64. image_url: its address
-    instead, for services that may fetch it. top_k: candidates wanted of each mention; None: all of the beam. explain:
-    say why, which takes four times as long.
+    mentions: strings, or what more is known of them; None to have them found in the text. image: the bytes of an image
+    file, base64. image_url: its address instead, for services that may fetch it. top_k: candidates wanted of each
+    mention; None: all of the beam. explain: say why, which takes four times as long.
     """
 
     text: str = Field(examples=["Great shot of the Jaguar this morning"])
@@ -212,6 +212,23 @@ class FeedbackReply(Wire):
     id: str
     known: bool
     acts: bool
+
+
+class ServiceInfo(Wire):
+    """What is served.
+
+    release: first digits of its hash. dataset, accuracy: what it was trained and measured on, accuracy by split.
+    notice: what to know of its models. entities: how many. feedback: off, keep or act. limits: of a request, by name.
+    """
+
+    release: str
+    dataset: str
+    accuracy: dict[str, float]
+    notice: str
+    entities: int
+    feedback: str
+    token_needed: bool
+    limits: dict[str, int]
 
 
 class ErrorReply(Wire):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from torch import Tensor
 
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
@@ -36,14 +37,14 @@ class Post:
     """A text, at most one image, and the mentions to link.
 
     image: path of an image file, or None. A post without a readable image is linked by its text alone. picture: the
-    image as core.images decodes it, for who has no file; image is not looked at then.
+    image itself, for who has no file: decoded as core.images does, or preprocessed by Linker.preprocess.
     """
 
     text: str
     mentions: tuple[Mention, ...]
     image: Path | None = None
     post_id: str = ""
-    picture: Image | None = field(default=None, compare=False, repr=False)
+    picture: Image | Tensor | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
