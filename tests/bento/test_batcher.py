@@ -1,4 +1,4 @@
-"""Questions are answered in batches that grow while the linker works, and none is lost, mixed up or worked on in vain."""
+"""Questions are answered in batches that grow while the linker works; none is lost or mixed up."""
 
 import asyncio
 import threading
@@ -131,9 +131,9 @@ def test_caller_who_goes_while_the_linker_works_harms_nobody() -> None:
 def test_what_has_no_room_is_refused_at_once() -> None:
     batcher = Batcher(lambda questions: list(questions), most=8, most_inside=3)
     with batcher.room(2), batcher.room(1):
-        with pytest.raises(RefusedError, match=r"3 mentions are being linked or waiting, and 3 may") as refused:
-            with batcher.room(1):
-                pass
+        words = r"3 mentions are being linked or waiting, and 3 may"
+        with pytest.raises(RefusedError, match=words) as refused, batcher.room(1):
+            pass
         assert (refused.value.status, refused.value.headers) == (429, {"retry-after": "1"})
     assert batcher.inside == 0
     with batcher.room(3):
