@@ -110,5 +110,12 @@ def test_facts_count_what_was_found_and_missed() -> None:
 
 
 def test_sights_long_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gemel.llm.kept_contexts._REMEMBERED", 2)
-    assert use(KeptContexts(10 * SIZE), "a", "b", "c", "a", "a", "a") == [False, False, False, False, False, True]
+    monkeypatch.setattr("gemel.llm.kept_contexts._LEAST_REMEMBERED", 2)
+    assert use(KeptContexts(10 * SIZE), *"abcaaa") == [False, False, False, False, False, True]
+
+
+def test_more_sights_are_remembered_where_more_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gemel.llm.kept_contexts._LEAST_REMEMBERED", 2)
+    kept = KeptContexts(10 * SIZE)
+    use(kept, *"xxyy")
+    assert use(kept, *"abcaa") == [False, False, False, False, True]

@@ -14,8 +14,9 @@ Layers = tuple[tuple[Tensor, Tensor], ...]
 
 # Looked up so often, a context is kept: one that comes once would drive out those that come again.
 SIGHTS = 2
-# Contexts whose sights are remembered, a hash each.
-_REMEMBERED = 65_536
+# Sights are remembered, a hash each, of twice as many contexts as are held, but of no fewer than these. One that comes
+# again later than that would be given up before it comes a third time.
+_LEAST_REMEMBERED = 64
 
 
 @dataclass(frozen=True)
@@ -90,5 +91,5 @@ class KeptContexts:
     def _note_sight(self, hashed: int) -> None:
         # By its hash: where two contexts have one, a sight too many is counted, and nothing else happens.
         self._seen[hashed] = self._seen.pop(hashed, 0) + 1
-        if len(self._seen) > _REMEMBERED:
+        while len(self._seen) > max(_LEAST_REMEMBERED, 2 * len(self._held)):
             self._seen.popitem(last=False)
