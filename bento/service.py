@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 class Gemel:
     """Links mentions in image-text posts to the entities of a knowledge base."""
 
-    @bentoml.on_deployment
+    @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod
     def check() -> None:
         """Before any worker starts: what can't be served is told once, and the release is imported once."""
