@@ -43,7 +43,14 @@ NOBODY = "Kestrel"
 def entity(entity_id: str, name: str, description: str, kind: str, url: str | None = None, *also: str) -> FoundEntity:
     """An entity of the played catalog."""
     return FoundEntity(
-        entity_id=entity_id, name=name, label=name, description=description, type=kind, aliases=also, popularity=1.0, url=url
+        entity_id=entity_id,
+        name=name,
+        label=name,
+        description=description,
+        type=kind,
+        aliases=also,
+        popularity=1.0,
+        url=url,
     )
 
 
@@ -57,7 +64,9 @@ CATALOG = (
     entity("Q35694", "Jaguar", "spotted big cat of the Americas", "animal", wikidata("Q35694")),
     entity("Q272223", "Jacksonville Jaguars", "American football team from Florida", "team", wikidata("Q272223")),
     entity("Q308", "Mercury (planet)", "innermost planet of the Solar System", "planet", wikidata("Q308")),
-    entity("x:1", MARKUP, "<script>document.title='broken'</script>", "<i>car</i>", "javascript:document.title='broken'"),
+    entity(
+        "x:1", MARKUP, "<script>document.title='broken'</script>", "<i>car</i>", "javascript:document.title='broken'"
+    ),
     entity("Q1", "جاكوار", "شركة سيارات بريطانية", "car", wikidata("Q1")),
     entity("long", "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch" * 2, "w" * 200, "village"),
 )
@@ -113,9 +122,7 @@ class PlayedService:
     def entities(self, prefix: str) -> EntitiesReply:
         """Entities of the catalog whose names begin so."""
         self.prefixes.append(prefix)
-        return EntitiesReply(
-            entities=tuple(each for each in CATALOG if each.name.lower().startswith(prefix.lower()))
-        )
+        return EntitiesReply(entities=tuple(each for each in CATALOG if each.name.lower().startswith(prefix.lower())))
 
 
 def found_in(text: str) -> tuple[WantedMention, ...]:
@@ -131,11 +138,12 @@ def played_link(asked: LinkRequest, wanted: WantedMention) -> FoundLink:
     nil, seen = wanted.mention == NOBODY, asked.image is not None
     blind = (found(others[0], -0.29, 0.55), found(first, -0.34, 0.41), found(others[1], -2.6, 0.04))
     chances = (0.31, 0.02, 0.0, 0.0) if nil else (0.987, 0.001, 0.0, 0.0) if seen else (0.62, 0.24, 0.05, 0.01)
-    candidates = tuple(
-        found(each, -0.002 - place, chances[place]) for place, each in enumerate([first, *others])
-    )
+    candidates = tuple(found(each, -0.002 - place, chances[place]) for place, each in enumerate([first, *others]))
     why = FoundExplanation(
-        without_image=blind, without_demonstrations=blind, demonstrations=DEMONSTRATIONS, blind_score=-0.34 if seen else None
+        without_image=blind,
+        without_demonstrations=blind,
+        demonstrations=DEMONSTRATIONS,
+        blind_score=-0.34 if seen else None,
     )
     return FoundLink(
         mention=wanted.mention,
@@ -163,7 +171,7 @@ class Handler(BaseHTTPRequestHandler):
 
     service: PlayedService
 
-    def do_GET(self) -> None:  # noqa: N802 (overrides)
+    def do_GET(self) -> None:
         """The page, its files, /info and /entities."""
         path, query = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
         name = "index.html" if path == "/" else path.removeprefix("/page/")
@@ -173,10 +181,12 @@ class Handler(BaseHTTPRequestHandler):
             return self._answer(self.service.info)
         if path == "/entities":
             return self._answer(lambda: self.service.entities(query["prefix"][0]))
-        found = [each for each in CATALOG if path == f"/entities/{each.entity_id}" or unquote(path).endswith(each.entity_id)]
+        found = [
+            each for each in CATALOG if path == f"/entities/{each.entity_id}" or unquote(path).endswith(each.entity_id)
+        ]
         return self._answer(lambda: found[0]) if found else self._refuse(404, f"{path}: no such page")
 
-    def do_POST(self) -> None:  # noqa: N802 (overrides)
+    def do_POST(self) -> None:
         """/link and /feedback."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == "/link" and self.service.refusals:
