@@ -14,11 +14,11 @@ from sample.dataset import Draft, write_post
 from sample.world import Inhabitant
 
 
-def load_quietly(release: Path) -> Linker:
-    """The linker of a release, without the notice of its backbones."""
+def load_quietly(release: Path, kept_bytes: int = 0) -> Linker:
+    """The linker of a release, without the notice of its backbones. kept_bytes: as Linker.load has it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        return Linker.load(release)
+        return Linker.load(release, kept_bytes=kept_bytes)
 
 
 class NewPosts:

@@ -55,7 +55,7 @@ class Batcher(Generic[Question, Answer]):
         """
         self._answer, self._most, self._most_inside = answer, most, most_inside
         self._jobs: deque[_Job[Question, Answer]] = deque()
-        self._more = asyncio.Event()
+        self._more, self._idle = asyncio.Event(), asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "linker")
         self.inside = 0
 
@@ -91,8 +91,10 @@ class Batcher(Generic[Question, Answer]):
         """Answer batch after batch, until this task is cancelled."""
         loop = asyncio.get_running_loop()
         while True:
+            self._idle.set()
             await self._more.wait()
             self._more.clear()
+            self._idle.clear()
             while batch := self._next():
                 began = time.perf_counter()
                 questions = [job.question for job in batch]
@@ -108,7 +110,7 @@ class Batcher(Generic[Question, Answer]):
         task = asyncio.create_task(self.run())
         try:
             yield
-            while self._jobs:
+            while self._jobs or not self._idle.is_set():
                 await asyncio.sleep(0.01)
         finally:
             task.cancel()

@@ -89,7 +89,9 @@ class Engine:
         self._changing = threading.Lock()
         folder = find_release(root)
         self._seen = self._stamp()
-        self._linker = Linker.load(folder, root=root, device=RuntimeSettings().torch_device)
+        self._linker = Linker.load(
+            folder, root=root, device=RuntimeSettings().torch_device, kept_bytes=int(settings.kept_prompts)
+        )
         self.release = self._opened(folder)
         self._linker.opened = self.release.opened
         self.preprocess = self._linker.preprocess

@@ -8,12 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import bentoml
+from bentoml.exceptions import BentoMLException
 
 from bento.app import app
 from bento.desk import Desk
 from bento.guard import Guard
 from bento.logs import write_log
+from bento.release_store import find_release
 from bento.settings import read_settings
+from gemel.core.errors import GemelError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -28,6 +31,16 @@ ROOT = Path(__file__).resolve().parents[1]
 @bentoml.asgi_app(app, path="/")
 class Gemel:
     """Links mentions in image-text posts to the entities of a knowledge base."""
+
+    @bentoml.on_deployment  # type: ignore[untyped-decorator]
+    @staticmethod
+    def check() -> None:
+        """Before any worker starts: what can't be served is told once, and the release is imported once."""
+        try:
+            read_settings()
+            find_release(ROOT)
+        except GemelError as error:
+            raise BentoMLException(str(error)) from None
 
     def __init__(self) -> None:
         write_log()

@@ -6,8 +6,15 @@ import os
 from pathlib import Path
 from typing import Literal
 
+import yaml
 from pydantic import ByteSize, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    YamlConfigSettingsSource,
+)
 
 from gemel.core.errors import ConfigError
 
@@ -104,6 +111,8 @@ def read_settings() -> ServiceSettings:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or named
-        raise ConfigError(f"setting {where} of the service: {first['msg']}, got {first.get('input')!r}") from None
-    except ValueError as error:
-        raise ConfigError(f"{named}: not readable as settings of the service ({error})") from None
+        # A token that is refused must not stand in a log.
+        got = "" if where == "token" else f", got {first.get('input')!r}"
+        raise ConfigError(f"setting {where} of the service: {first['msg']}{got}") from None
+    except (SettingsError, yaml.YAMLError, TypeError, ValueError) as error:
+        raise ConfigError(f"{named or 'the environment'}: not readable as settings of the service ({error})") from None

@@ -98,9 +98,11 @@ class Answerer:
         settings: LinkerSettings,
         tokens_at_once: int = TOKENS_AT_ONCE,
         entity_images: EntityImages | None = None,
+        kept_bytes: int = 0,
     ) -> None:
         """vectors: image SHA-256 -> vision vector, for the images of the book. tokens_at_once: see RuntimeSettings.
-        entity_images: by which beams are re-scored, where the settings say so.
+        entity_images: by which beams are re-scored, where the settings say so. kept_bytes: see BeamSearch; mapper and
+        book must not change while demonstrations are kept.
 
         Raises: ShapeError if the trie's longest name leaves no room for a prompt in the LLM's context.
         """
@@ -115,7 +117,9 @@ class Answerer:
             eos_token_id=llm.eos_token_id,
             num_beams=settings.num_beams,
             tokens_at_once=tokens_at_once,
+            kept_bytes=kept_bytes,
         )
+        self.kept = self._search.kept
         bos = llm.leading_ids(settings.backbone.llm.leading_bos)
         self._leading = (Segment(bos),) if bos else ()
         # The last token of a name is never read.
@@ -175,7 +179,9 @@ class Answerer:
             *shown, asked = self._segments(query, sight, soft)
             context = contexts.setdefault((query.demonstrations, len(shown)), (*self._leading, *shown))
             left_out = len(query.demonstrations) - len(shown)
-            found.append(Asked(Prompt((asked,), context), left_out, asked.kept_characters))
+            # Mapper, book and settings are those of this answerer, as is what is kept.
+            key = (sight, query.demonstrations[: len(shown)]) if shown else None
+            found.append(Asked(Prompt((asked,), context, key), left_out, asked.kept_characters))
         return found
 
     def _segments(self, query: Query, sight: Sight, soft: Mapping[object, Tensor]) -> Segments:

@@ -44,7 +44,7 @@ class Models:
     """The frozen models, which outlive a release.
 
     root: the folder that relative paths of models start from. backbone: their settings, with paths from root.
-    device: a torch device. tokens_at_once: see RuntimeSettings.
+    device: a torch device. tokens_at_once: see RuntimeSettings. kept_bytes: see BeamSearch.
     """
 
     root: Path
@@ -53,6 +53,7 @@ class Models:
     encoder: VisionEncoder
     device: str
     tokens_at_once: int
+    kept_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -116,11 +117,13 @@ class Linker:
         device: str = "cpu",
         tokens_at_once: int = TOKENS_AT_ONCE,
         watch: bool = False,
+        kept_bytes: int = 0,
     ) -> Linker:
         """Open a release bundle.
 
         root: the folder that relative paths of frozen models start from. device: a torch device. tokens_at_once: see
         RuntimeSettings. watch: take up a new release in the same folder when next something is to be linked.
+        kept_bytes: for what was read of demonstrations that come again, see BeamSearch; a new release starts anew.
         Raises: ArtifactError if the bundle is absent, damaged or made with another tokenizer; BackboneError if a frozen
         model can't be had; ShapeError if the mapper is of another width.
         """
@@ -131,7 +134,7 @@ class Linker:
         if backbone.notice:
             warnings.warn(backbone.notice, stacklevel=2)
         encoder = load_encoder(backbone.vision.model, backbone.vision.pretrained, device)
-        models = Models(Path(root), backbone, llm, encoder, device, tokens_at_once)
+        models = Models(Path(root), backbone, llm, encoder, device, tokens_at_once, kept_bytes)
         return cls(Path(path), models, _opened(bundle, stamp, models), watch=watch)
 
     def refresh(self) -> bool:
@@ -276,6 +279,7 @@ def _opened(bundle: Bundle, stamp: Stamp, models: Models) -> Opened:
         settings=settings,
         tokens_at_once=models.tokens_at_once,
         entity_images=images,
+        kept_bytes=models.kept_bytes,
     )
     chooser = make_chooser(bundle.demonstrations, settings.demonstrations, bundle.vectors, device=models.device)
     judge = None if bundle.calibrator is None else Judge(bundle.calibrator, images)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -32,6 +32,11 @@ class Row:
     def width(self) -> int:
         """Positions of the context and of all queries."""
         return self.context_length + sum(self.query_lengths)
+
+    @property
+    def context_key(self) -> Hashable:
+        """Of the prompts; None, too, where there is no context."""
+        return self.prompts[0].context_key if self.context_length else None
 
     def halves(self) -> tuple[Row, Row]:
         """Two rows with half of the mentions each."""

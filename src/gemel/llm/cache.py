@@ -20,6 +20,7 @@ from transformers import Cache, PreTrainedModel
 from transformers.cache_utils import CacheLayerMixin
 
 from gemel.entities.trie import IntArray
+from gemel.llm.kept_contexts import Layers
 
 _GROWTH = 1.5
 
@@ -77,6 +78,17 @@ class _SharedLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         """Copy the first positions of one row into another."""
         for buffer in (self.keys, self.values):
             buffer[target, :, :positions] = buffer[source, :, :positions]
+
+    def part(self, row: int, positions: int) -> tuple[Tensor, Tensor]:
+        """The keys and values of a row's first positions, each (heads, positions, head_dim), in place."""
+        return self.keys[row, :, :positions], self.values[row, :, :positions]
+
+    def restore(self, row: int, keys: Tensor, values: Tensor) -> None:
+        """Write a row's first positions, (heads, positions, head_dim)."""
+        if not self.is_initialized:
+            self.lazy_initialization(keys[None], values[None])
+        for present, former in zip(self.part(row, keys.shape[1]), (keys, values), strict=True):
+            present.copy_(former)
 
     def take(self, sources: Tensor, targets: Tensor) -> None:
         """Copy rows `sources` over rows `targets`."""
@@ -139,6 +151,20 @@ class SharedPromptCache(Cache):
         """Give a row the first positions of another."""
         for layer in self._shared:
             layer.copy(source, target, positions)
+
+    def prompt_bytes(self, positions: int) -> int:
+        """Bytes of so many positions of one row, in all layers."""
+        return sum(states.nbytes for layer in self._shared for states in layer.part(0, positions))
+
+    def copy_of_prompt(self, row: int, positions: int) -> Layers:
+        """A copy of the first positions of a row."""
+        parts = (layer.part(row, positions) for layer in self._shared)
+        return tuple((keys.clone(), values.clone()) for keys, values in parts)
+
+    def restore_prompt(self, row: int, layers: Layers) -> None:
+        """Give a row the first positions that another had once."""
+        for layer, (keys, values) in zip(self._shared, layers, strict=True):
+            layer.restore(row, keys, values)
 
     def keep(self, order: IntArray) -> None:
         """Keep only some rows: row i of the shorter cache is the present row order[i].

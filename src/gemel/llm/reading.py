@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 import numpy as np
@@ -15,6 +16,7 @@ from gemel.entities.trie import BoolArray, IntArray
 from gemel.llm.batches import SLOTS_PER_BEAM, Row, prompt_lengths
 from gemel.llm.beams import Beams
 from gemel.llm.cache import SharedPromptCache
+from gemel.llm.kept_contexts import KeptContexts
 from gemel.llm.segments import Segment, embed_segments
 
 
@@ -40,26 +42,43 @@ class Reader:
     rows: of the cache, by mention, (mentions,). lengths: positions of each mention's prompt, likewise.
     """
 
-    def __init__(self, llm: PreTrainedModel, cache: SharedPromptCache, batch: Sequence[Row], num_beams: int) -> None:
-        """cache: its memory is used anew."""
+    def __init__(
+        self,
+        llm: PreTrainedModel,
+        cache: SharedPromptCache,
+        batch: Sequence[Row],
+        num_beams: int,
+        kept: KeptContexts | None = None,
+    ) -> None:
+        """cache: its memory is used anew. kept: contexts that need not be read; None where none are kept."""
         most = max(len(row.mentions) for row in batch)
         width = max(row.width for row in batch)
-        self._llm, self._batch, self._cache = llm, batch, cache
+        self._llm, self._batch, self._cache, self._kept = llm, batch, cache, kept
         cache.begin(len(batch), width, SLOTS_PER_BEAM * num_beams * most)
         self.rows: IntArray = np.repeat(np.arange(len(batch)), [len(row.mentions) for row in batch])
         self.lengths = prompt_lengths(batch)
         self._seen = np.concatenate([_seen(row, width) for row in batch])
+        self._restored = [self._restore(place, row) for place, row in enumerate(batch)]
 
     def read_prompts(self) -> Tensor:
-        """Read each context and query once; return the logits behind each prompt, (mentions, vocab).
+        """Read each context that is not kept, and each query, once; return the logits behind each prompt, (mentions,
+        vocab).
 
         Whole prompts run unpadded, with those of equal length together: a padding mask would cost the causal attention
         kernel.
         """
         # Rows of one mention come first: their prompts share nothing.
         alone = sum(len(row.mentions) == 1 for row in self._batch)
-        whole, shared = self._read_whole(range(alone)), self._read_shared(range(alone, len(self._batch)))
-        return torch.cat([*whole, *shared])
+        lone, shared = self._read_alone(range(alone)), self._read_shared(range(alone, len(self._batch)))
+        return torch.cat([*lone, *shared])
+
+    def keep_contexts(self) -> None:
+        """Hand the contexts that were read to those that are kept; to be called before any row is given up."""
+        for place, row in enumerate(self._batch):
+            if self._kept is not None and row.context_key is not None and not self._restored[place]:
+                size = self._cache.prompt_bytes(row.context_length)
+                copy = partial(self._cache.copy_of_prompt, place, row.context_length)
+                self._kept.keep(row.context_key, size, copy)
 
     def read_chains(self, beams: Beams, tokens: IntArray, lengths: IntArray) -> Tensor:
         """Read chains of tokens behind the beams that are unread; return the logits behind each token, (tokens, vocab).
@@ -103,9 +122,19 @@ class Reader:
     def _count(self) -> int:
         return int(self.rows[-1]) + 1
 
-    def _read_whole(self, run: range) -> Iterator[Tensor]:
-        for _, equal in groupby(run, key=lambda row: self._batch[row].width):
+    def _restore(self, place: int, row: Row) -> bool:
+        """Give a row its context, if that is kept; tell whether it is."""
+        layers = None if self._kept is None or row.context_key is None else self._kept.find(row.context_key)
+        if layers is not None:
+            self._cache.restore_prompt(place, layers)
+        return layers is not None
+
+    def _read_alone(self, run: range) -> Iterator[Tensor]:
+        for (restored, _), equal in groupby(run, key=lambda place: (self._restored[place], self._batch[place].width)):
             rows = list(equal)
+            if restored:
+                yield from (self._read_queries(place, self._batch[place]) for place in rows)
+                continue
             prompts = [self._batch[row].prompts[0] for row in rows]
             embeddings = torch.stack([self._embed((*prompt.context, *prompt.query)) for prompt in prompts])
             yield self._read_causal(slice(rows[0], rows[-1] + 1), embeddings)
@@ -116,10 +145,10 @@ class Reader:
             row = self._batch[place]
             context = row.prompts[0].context
             source = read.setdefault(id(context), place)
-            if source == place:
-                self._read_causal(slice(place, place + 1), self._embed(context)[None])
-            else:
+            if source != place:
                 self._cache.copy_prompt(source, place, row.context_length)
+            elif not self._restored[place]:
+                self._read_causal(slice(place, place + 1), self._embed(context)[None])
             yield self._read_queries(place, row)
 
     def _read_causal(self, rows: slice, embeddings: Tensor) -> Tensor:

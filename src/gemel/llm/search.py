@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,22 +18,20 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from gemel.core.errors import BackboneError, ConfigError, ShapeError
+from gemel.core.errors import BackboneError, ConfigError
 from gemel.core.settings import TOKENS_AT_ONCE
 from gemel.entities.constraint import Offers, TrieConstraint
 from gemel.entities.subset import TrieSubset
 from gemel.entities.trie import NONE, ROOT, BoolArray, Children, IntArray, PackedTrie
-from gemel.llm.backbone import context_limit
 from gemel.llm.batches import Row, make_batches, make_rows
 from gemel.llm.beams import Beams, Positions
 from gemel.llm.cache import SharedPromptCache
+from gemel.llm.kept_contexts import KeptContexts
 from gemel.llm.reading import Reader
-from gemel.llm.segments import Prompt, Segment
+from gemel.llm.search_checks import check_model, check_prompt, no_memory
+from gemel.llm.segments import Prompt
 
 log = logging.getLogger(__name__)
-
-# Attention implementations that heed an explicit 4-D mask.
-_MASKED_ATTENTION = ("sdpa", "eager")
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,11 @@ class Hypotheses:
 
 
 class BeamSearch:
-    """Finds names for prompts. tokens_at_once: falls by half when memory runs out, and stays there."""
+    """Finds names for prompts. Threads may share it.
+
+    tokens_at_once: falls by half when memory runs out, and stays there. kept: contexts for the searches to come; None
+    where none are kept.
+    """
 
     def __init__(
         self,
@@ -60,20 +62,25 @@ class BeamSearch:
         eos_token_id: int,
         num_beams: int,
         tokens_at_once: int = TOKENS_AT_ONCE,
+        kept_bytes: int = 0,
     ) -> None:
         """llm: decoder-only model in evaluation mode; attention that ignores masks is exchanged for SDPA. num_beams: of
         each mention.
 
         tokens_at_once: positions of the cache that are in use together; it bounds the memory for keys and values and
-        does not change the result. A prompt that alone has more is searched alone.
-        Raises: ConfigError if a number is below 1. BackboneError if the model can't be searched. ArtifactError if the
-        trie is of another tokenizer.
+        does not change the result. A prompt that alone has more is searched alone. kept_bytes: of the LLM's device, for
+        keys and values of contexts that come again, of prompts with a context_key; 0: none are kept.
+        Raises: ConfigError if a number is below 1, or kept_bytes below 0. BackboneError if the model can't be searched.
+        ArtifactError if the trie is of another tokenizer.
         """
         for setting, value in (("num_beams", num_beams), ("tokens_at_once", tokens_at_once)):
             if value < 1:
                 raise ConfigError(f"{setting}: must be at least 1, got {value}")
-        _check_model(llm)
+        if kept_bytes < 0:
+            raise ConfigError(f"kept_bytes: must be at least 0, got {kept_bytes}")
+        check_model(llm)
         self._llm, self._num_beams, self.tokens_at_once = llm, num_beams, tokens_at_once
+        self.kept = KeptContexts(kept_bytes) if kept_bytes else None
         vocab_size = llm.config.get_text_config().vocab_size
         self._constraint = TrieConstraint(trie, eos_token_id=eos_token_id, vocab_size=vocab_size, device=llm.device)
 
@@ -97,16 +104,18 @@ class BeamSearch:
         choices = [None] * len(prompts) if among is None else among
         views, constraint = self._views(choices, len(prompts))
         for mention, (prompt, subset) in enumerate(zip(prompts, choices, strict=True)):
-            self._check_prompt(mention, prompt, subset)
+            check_prompt(self._llm, mention, prompt, (subset or constraint.trie).depth)
         limits = np.minimum(self._num_beams, constraint.name_counts(views))
-        task = _Task(self._llm, constraint, views, limits, results or self._num_beams, SharedPromptCache(self._llm))
+        cache = SharedPromptCache(self._llm)
+        task = _Task(self._llm, constraint, views, limits, results or self._num_beams, cache, self.kept)
         found: dict[int, Hypotheses] = {}
         with torch.inference_mode():
             self._run(task, make_rows(prompts), found)
         return [found[mention] for mention in range(len(prompts))]
 
     def _run(self, task: _Task, rows: list[Row], found: dict[int, Hypotheses]) -> None:
-        """Search batch after batch; where one needs too much memory, go on with batches of half the size."""
+        """Search batch after batch; where one needs too much memory, go on without kept contexts, then with batches
+        of half the size."""
         waiting = deque(make_batches(rows, self._num_beams, self.tokens_at_once))
         while waiting:
             batch = waiting.popleft()
@@ -116,18 +125,30 @@ class BeamSearch:
             except torch.OutOfMemoryError as error:
                 reason = str(error).splitlines()[0]
             # Behind the handler, whose traceback would keep the batch's tensors alive.
-            if len(batch) == 1 and len(batch[0].mentions) == 1:
-                raise BackboneError(_no_memory(batch[0], self._llm, reason))
-            task = replace(task, cache=SharedPromptCache(self._llm))
+            kept, task = task.kept, replace(task, cache=SharedPromptCache(self._llm), kept=None)
+            if kept is not None:
+                kept.halve()
+                log.warning("out of memory; going on without kept contexts, then with %d bytes of them", kept.max_bytes)
+                waiting.appendleft(batch)
+            else:
+                waiting = self._smaller(batch, waiting, reason)
             if self._llm.device.type == "cuda":
                 torch.cuda.empty_cache()
-            held = len(batch) * max(row.width for row in batch)
-            self.tokens_at_once = max(1, min(self.tokens_at_once, held) // 2)
-            log.warning("out of memory with %d positions; going on with %d at once", held, self.tokens_at_once)
-            rest = [row for other in (batch, *waiting) for row in other]
-            if len(batch) == 1:
-                rest = [*batch[0].halves(), *rest[1:]]
-            waiting = deque(make_batches(rest, self._num_beams, self.tokens_at_once))
+
+    def _smaller(self, batch: list[Row], waiting: Iterable[list[Row]], reason: str) -> deque[list[Row]]:
+        """The rows of a batch that needs too much memory, and of those behind it, in batches of half its size.
+
+        Raises: BackboneError if it is of one mention.
+        """
+        if len(batch) == 1 and len(batch[0].mentions) == 1:
+            raise no_memory(batch[0], self._llm, reason)
+        held = len(batch) * max(row.width for row in batch)
+        self.tokens_at_once = max(1, min(self.tokens_at_once, held) // 2)
+        log.warning("out of memory with %d positions; going on with %d at once", held, self.tokens_at_once)
+        rest = [row for other in (batch, *waiting) for row in other]
+        if len(batch) == 1:
+            rest = [*batch[0].halves(), *rest[1:]]
+        return deque(make_batches(rest, self._num_beams, self.tokens_at_once))
 
     def _views(self, among: Sequence[TrieSubset | None], count: int) -> tuple[IntArray, TrieConstraint]:
         """The view of each prompt, and the constraint that has these views."""
@@ -138,25 +159,13 @@ class BeamSearch:
         views = np.array([0 if subset is None else number[id(subset)] for subset in among], dtype=np.int64)
         return views, self._constraint.among(list(subsets.values())) if subsets else self._constraint
 
-    def _check_prompt(self, mention: int, prompt: Prompt, subset: TrieSubset | None) -> None:
-        width = self._llm.get_input_embeddings().get_parameter("weight").shape[1]
-        for segment in (*prompt.context, *prompt.query):
-            _check_width(mention, segment, width)
-        length, most = prompt.context_length + prompt.query_length, context_limit(self._llm)
-        if not prompt.query_length:
-            raise ShapeError(f"prompt {mention}: its query has no position; there is nothing to go on from")
-        depth = (subset or self._constraint.trie).depth
-        # The last token of a name is never read, so depth - 1 positions suffice.
-        if length + depth - 1 > most:
-            raise ShapeError(
-                f"prompt {mention}: {length} positions and names up to {depth} tokens exceed the model's {most}; use "
-                "fewer demonstrations or a shorter text"
-            )
-
 
 @dataclass(frozen=True)
 class _Task:
-    """What all batches of one call have in common. views, limits: of each mention, (mentions,)."""
+    """What all batches of one call have in common.
+
+    views, limits: of each mention, (mentions,). kept: contexts that need not be read; None where none are kept.
+    """
 
     llm: PreTrainedModel
     constraint: TrieConstraint
@@ -164,14 +173,17 @@ class _Task:
     limits: IntArray
     results: int
     cache: SharedPromptCache
+    kept: KeptContexts | None
 
     def search(self, batch: Sequence[Row]) -> Iterator[tuple[int, Hypotheses]]:
         """Yield each mention's index and result as soon as it is decided."""
         mentions = np.array([mention for row in batch for mention in row.mentions])
         beams = Beams.start(mentions, self.views[mentions], self.limits[mentions])
-        reader = Reader(self.llm, self.cache, batch, beams.width)
+        reader = Reader(self.llm, self.cache, batch, beams.width, self.kept)
         roots = self.constraint.children(np.full(len(mentions), ROOT), beams.views)
         kept = Positions(self._offers(reader.read_prompts(), roots, beams.mentions, beams.width))
+        # Behind the check of the logits: what can't be used is not kept.
+        reader.keep_contexts()
         while True:
             decided = self._step(beams, kept)
             for row in np.flatnonzero(decided):
@@ -221,28 +233,3 @@ class _Task:
         names, means = beams.names[row, taken], beams.means[row, taken]
         found = names != NONE
         return Hypotheses(tuple(names[found].tolist()), tuple(means[found].tolist()))
-
-
-def _no_memory(row: Row, llm: PreTrainedModel, reason: str) -> str:
-    return (
-        f"mention {row.mentions[0]}: its prompt of {row.width} positions alone needs more memory than {llm.device} has "
-        f"({reason}); use fewer demonstrations or beams, a smaller dtype, or quantized weights"
-    )
-
-
-def _check_width(mention: int, segment: Segment, width: int) -> None:
-    prefix = segment.prefix
-    if isinstance(prefix, Tensor) and (prefix.ndim != 2 or prefix.shape[1] != width):
-        raise ShapeError(
-            f"prompt {mention}: expected soft tokens (length, {width}), got {tuple(prefix.shape)}; the mapper was "
-            "trained for another LLM: run `dvc repro mapper`"
-        )
-
-
-def _check_model(llm: PreTrainedModel) -> None:
-    config = llm.config.get_text_config()
-    if llm.training:
-        raise BackboneError(f"{config.model_type}: in training mode, so dropout would change names; call llm.eval()")
-    context_limit(llm)
-    if config._attn_implementation not in _MASKED_ATTENTION:
-        llm.set_attn_implementation("sdpa")

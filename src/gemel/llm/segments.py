@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,11 +33,13 @@ class Prompt:
     """What stands before the name that the LLM generates.
 
     context: the demonstrations. Prompts that hold the same tuple (not only an equal one) have it read once for all.
-    query: what follows it, at least one position.
+    query: what follows it, at least one position. context_key: stands for the context, by value, in all searches of one
+    BeamSearch, which may keep what it read of it under that key; None: it is read anew.
     """
 
     query: tuple[Segment, ...]
     context: tuple[Segment, ...] = ()
+    context_key: Hashable = None
 
     @property
     def context_length(self) -> int:
