@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -72,6 +72,9 @@ class Correction(PostLine):
         return (self.text, self.mention.mention, self.mention.start, self.image_sha256)
 
 
+AnyCorrection = TypeVar("AnyCorrection", bound=Correction)
+
+
 @dataclass(frozen=True)
 class NewCorrection:
     """A correction that is not kept yet, with its image's bytes; None without an image."""
@@ -114,6 +117,40 @@ def solve(posts: Sequence[Post], catalog: Catalog) -> list[NewCorrection]:
     the catalog lacks the entity; ImageError if an image can't be read.
     """
     return [_solved(post, mention, catalog) for post in posts for mention in post.mentions]
+
+
+def correction_row(text: str, mention: Mention, image: str | None, title: str) -> dict[str, Any]:
+    """A correction as a line of demonstrations.jsonl, with the id that follows from its content.
+
+    mention: its entity_id may be None, which no Correction takes. image: path, named by the SHA-256 of the image's
+    bytes. title: names the correction in errors.
+    Raises: RequestError if a string is no Unicode.
+    """
+    start, end = mention.start, mention.end
+    if start is None and end is None and text.count(mention.text) == 1:
+        start = text.index(mention.text)
+        end = start + len(mention.text)
+    facts = {"mention": mention.text, "start": start, "end": end, "entity": mention.entity_id}
+    sha256 = Path(image).stem if image else None
+    content = json.dumps([text, sha256, facts], sort_keys=True, ensure_ascii=False)
+    try:
+        digest = hashlib.sha256(content.encode()).hexdigest()
+    except UnicodeEncodeError:
+        raise RequestError(f"{title}: holds a lone surrogate, which is no character; repair the encoding") from None
+    id_ = f"c{digest[:ID_DIGITS]}"
+    return {"id": id_, "text": text, "image": image, "split": "train", "mentions": [facts | {"id": id_}]}
+
+
+def validated(line_type: type[AnyCorrection], row: Mapping[str, Any], title: str) -> AnyCorrection:
+    """A row as a correction. title: names it in errors.
+
+    Raises: RequestError if the mention is not in the text or at its offsets, or a string is empty.
+    """
+    try:
+        return line_type.model_validate(row)
+    except ValidationError as error:
+        misplaced = [issue["msg"] for issue in error.errors() if issue["type"] == MISPLACED]
+        raise RequestError(f"{title}: {'; '.join(misplaced) or reason(error)}") from None
 
 
 def add_corrections(folder: Path, new: Sequence[NewCorrection]) -> Added:
@@ -170,29 +207,12 @@ def _solved(post: Post, mention: Mention, catalog: Catalog) -> NewCorrection:
     title = f"post {post.post_id!r}" if post.post_id else "the correction"
     if mention.entity_id is None:
         raise RequestError(f"{title}: the mention {mention.text!r} has no entity, and nothing can be shown for it")
-    picture, sha256, image = None, None, None
+    picture, image = None, None
     if post.image is not None:
         picture = read_bytes(post.image)
         decode_image(picture, str(post.image))
-        sha256 = hashlib.sha256(picture).hexdigest()
-        image = f"{IMAGES}/{sha256}{post.image.suffix.lower()}"
-    start, end = mention.start, mention.end
-    if start is None and end is None and post.text.count(mention.text) == 1:
-        start = post.text.index(mention.text)
-        end = start + len(mention.text)
-    facts = {"mention": mention.text, "start": start, "end": end, "entity": mention.entity_id}
-    content = json.dumps([post.text, sha256, facts], sort_keys=True, ensure_ascii=False)
-    try:
-        digest = hashlib.sha256(content.encode()).hexdigest()
-    except UnicodeEncodeError:
-        raise RequestError(f"{title}: holds a lone surrogate, which is no character; repair the encoding") from None
-    id_ = f"c{digest[:ID_DIGITS]}"
-    row = {"id": id_, "text": post.text, "image": image, "split": "train", "mentions": [facts | {"id": id_}]}
-    try:
-        correction = Correction.model_validate(row)
-    except ValidationError as error:
-        misplaced = [issue["msg"] for issue in error.errors() if issue["type"] == MISPLACED]
-        raise RequestError(f"{title}: {'; '.join(misplaced) or reason(error)}") from None
+        image = f"{IMAGES}/{hashlib.sha256(picture).hexdigest()}{post.image.suffix.lower()}"
+    correction = validated(Correction, correction_row(post.text, mention, image, title), title)
     if mention.entity_id not in catalog:
         raise RequestError(
             f"{title}: no entity {mention.entity_id!r} in the catalog of {len(catalog)}; nearest are "
