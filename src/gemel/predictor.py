@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -22,6 +22,7 @@ from gemel.core.settings import TOKENS_AT_ONCE, BackboneSettings
 from gemel.entities.subset import TrieSubset
 from gemel.features.encoder import VisionEncoder, load_encoder
 from gemel.features.tower import Vectors
+from gemel.frozen import SENTENCES, FrozenModel, check_frozen
 from gemel.llm.backbone import FrozenLLM
 from gemel.llm.loading import load_llm
 from gemel.llm.tokens import tokenizer_fingerprint
@@ -37,7 +38,8 @@ class Models:
     """The frozen models, which outlive a release.
 
     root: the folder that relative paths of models start from. backbone: their settings, with paths from root.
-    device: a torch device. tokens_at_once: see RuntimeSettings.
+    device: a torch device. tokens_at_once: see RuntimeSettings. recorded: as the release has them that they were loaded
+    for.
     """
 
     root: Path
@@ -46,6 +48,7 @@ class Models:
     encoder: VisionEncoder
     device: str
     tokens_at_once: int
+    recorded: Mapping[str, FrozenModel] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -110,17 +113,20 @@ class Linker:
 
         root: the folder that relative paths of frozen models start from. device: a torch device. tokens_at_once: see
         RuntimeSettings. watch: take up a new release in the same folder when next something is to be linked.
-        Raises: ArtifactError if the bundle is absent, damaged or made with another tokenizer; BackboneError if a frozen
-        model can't be had; ShapeError if the mapper is of another width.
+        Raises: ArtifactError if the bundle is absent, damaged or made with another tokenizer or other files of a local
+        frozen model; BackboneError if a frozen model can't be had; ShapeError if the mapper is of another width.
         """
         bundle, stamp = read_whole(Path(path))
         backbone = rooted(bundle.settings.backbone, Path(root))
+        if not bundle.embedded:
+            # An embedded model is a file of the bundle, and hashed as such.
+            check_frozen(Path(path), bundle.models, dataclasses.replace(bundle.settings, backbone=backbone))
         llm = load_llm(backbone.llm, device)
         _check_tokenizer(Path(path), bundle, llm)
         if backbone.notice:
             warnings.warn(backbone.notice, stacklevel=2)
         encoder = load_encoder(backbone.vision.model, backbone.vision.pretrained, device)
-        models = Models(Path(root), backbone, llm, encoder, device, tokens_at_once)
+        models = Models(Path(root), backbone, llm, encoder, device, tokens_at_once, bundle.models)
         return cls(Path(path), models, _opened(bundle, stamp, models), watch=watch)
 
     def refresh(self) -> bool:
@@ -322,6 +328,11 @@ def _check_backbone(path: Path, bundle: Bundle, models: Models) -> None:
             f"{path}: made for the LLM {wanted.llm.model} and the encoder {wanted.vision.model} with these settings, "
             f"loaded are {loaded.llm.model} and {loaded.vision.model}; start the linker anew"
         )
+    # A sentence encoder comes with each release anew.
+    for what in bundle.models.keys() & models.recorded.keys() - {SENTENCES}:
+        if bundle.models[what].sha256 != models.recorded[what].sha256:
+            name = bundle.models[what].name
+            raise ArtifactError(f"{path}: made for other files of {name} than were loaded; start the linker anew")
 
 
 def _check_tokenizer(path: Path, bundle: Bundle, llm: FrozenLLM) -> None:
