@@ -90,17 +90,16 @@ function change(link) {
   if (link.image !== "read") return link.image === "none" ? "No image was given: the text alone decided." : `The image was not used (${link.image}).`;
   if (!link.explanation) return "";
   const best = link.candidates[0], [without] = link.explanation.without_image;
-  const name = make("b", {}, make("bdi", {}, best.name));
-  const [before, after] = without.entity_id === best.entity_id
-    ? [["The image confirms what the text says: "], [" both with it and without."]]
-    : [["The image changed the answer, from ", make("b", {}, make("bdi", {}, without.name)), " to "], ["."]];
-  return [...before, name, ...after, shift(best, link.explanation.blind_score)];
+  const otherwise = without.entity_id === best.entity_id
+    ? "Without the image the answer would be the same."
+    : ["The image changed the answer: without it, it would be ", make("b", {}, make("bdi", {}, without.name)), "."];
+  return [otherwise, ...shift(best, link.explanation.blind_score)].flat();
 }
 
 function shift(best, blindScore) {
-  if (blindScore === null) return "";
+  if (blindScore === null) return [];
   const by = best.score - blindScore;
-  return ` Its score ${by < 0 ? "fell" : "rose"} by ${score(Math.abs(by))}, to ${score(best.score)}.`;
+  return [` The image ${by < 0 ? "lowered" : "raised"} the score of `, make("b", {}, make("bdi", {}, best.name)), ` by ${score(Math.abs(by))}, to ${score(best.score)}.`];
 }
 
 function demonstrations(link) {
