@@ -85,15 +85,19 @@ function blind(link) {
     make("h4", {}, "Without the image ", make("span", {}, "shares")), make("ol", { class: "bars" }, rows));
 }
 
+/* Of the searches that explain a link only the candidates are known, not how likely it is that all are wrong. */
+const subject = (link) => (link.nil ? "closest entity" : "answer");
+const instead = (other, best) => (other.entity_id === best.entity_id ? ["the same."] : [make("b", {}, make("bdi", {}, other.name)), "."]);
+
 /* What the image did, as text and elements. */
 function change(link) {
   if (link.image !== "read") return link.image === "none" ? "No image was given: the text alone decided." : `The image was not used (${link.image}).`;
   if (!link.explanation) return "";
   const best = link.candidates[0], [without] = link.explanation.without_image;
-  const otherwise = without.entity_id === best.entity_id
-    ? "Without the image the answer would be the same."
-    : ["The image changed the answer: without it, it would be ", make("b", {}, make("bdi", {}, without.name)), "."];
-  return [otherwise, ...shift(best, link.explanation.blind_score)].flat();
+  const begins = link.nil || without.entity_id === best.entity_id
+    ? `Without the image the ${subject(link)} would be `
+    : "The image changed the answer: without it, it would be ";
+  return [begins, ...instead(without, best), ...shift(best, link.explanation.blind_score)];
 }
 
 function shift(best, blindScore) {
@@ -106,11 +110,10 @@ function demonstrations(link) {
   const shown = link.explanation ? link.explanation.demonstrations : [];
   if (!shown.length) return null;
   const [without] = link.explanation.without_demonstrations;
-  const same = without.entity_id === link.candidates[0].entity_id;
   return make("details", {},
     make("summary", {}, `Shown to the model: ${counted(shown.length, "solved mention")}`),
     make("ol", { class: "demonstrations" }, shown.map(demonstration)),
-    make("p", { class: "quiet" }, "Without them the answer would be ", same ? "the same." : make("bdi", {}, make("b", {}, without.name)), same ? "" : "."));
+    make("p", { class: "quiet" }, `Without them the ${subject(link)} would be `, instead(without, link.candidates[0])));
 }
 
 function demonstration({ text, mention, name, image }) {

@@ -46,6 +46,14 @@ def test_words_are_selected_by_keyboard(page: Page, service: PlayedService) -> N
     assert service.linked[0].mentions == (WantedMention(mention="the", start=14, end=17),)
 
 
+def test_words_are_selected_by_finger(open_page: Opener) -> None:
+    page = open_page(has_touch=True)
+    page.fill("#text", JAGUAR)
+    page.tap("#text")
+    page.eval_on_selector("#text", "(field) => field.setSelectionRange(17, 25)")
+    page.wait_for_selector("#mentions :text('18–24')")
+
+
 def test_marks_move_with_the_text_and_go_when_it_changes(page: Page) -> None:
     page.fill("#text", JAGUAR)
     drag(page, "Jaguar")
@@ -131,6 +139,9 @@ def test_answer_that_the_catalog_lacks_it_says_its_chance(page: Page) -> None:
     assert page.inner_text(".card .chip") == "NIL"
     assert "The closest is Jaguar Cars." in page.inner_text(".about")
     assert page.inner_text(".chance b") == "67.0 %"
+    page.set_input_files("#file", EXAMPLE)
+    link(page)
+    assert "Without the image the closest entity would be Jaguar." in page.inner_text(".change")
 
 
 def test_example_is_one_click(page: Page, service: PlayedService) -> None:

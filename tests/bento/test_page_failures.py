@@ -92,3 +92,7 @@ def test_token_may_be_refused(open_page: Opener, service: PlayedService) -> None
     page.keyboard.press("Escape")
     page.wait_for_selector("#error:not(:empty)")
     assert page.inner_text("#error") == "Without its token the service answers nothing."
+    service.token = ""
+    linked(page)
+    assert page.inner_text("#about").startswith("sample")
+    assert page.inner_text("#error") == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -46,7 +47,7 @@ def open_page(browser: Browser, service: PlayedService) -> Iterator[Opener]:
         if message.type in ("error", "warning") and not message.text.startswith(REFUSED):
             said.append(message.text)
 
-    def opened(size: dict[str, int] = DESK, **options: str) -> Page:
+    def opened(size: dict[str, int] = DESK, **options: Any) -> Page:
         contexts.append(context := browser.new_context(viewport=size, **options))
         page = context.new_page()
         page.on("console", heard)
