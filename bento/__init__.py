@@ -1,5 +1,8 @@
-"""The HTTP service. Importing this package switches BentoML's telemetry off, unless it is set."""
+"""The HTTP service. Importing it switches BentoML's telemetry off, unless it is set, and has taken ports said."""
 
 import os
 
+from bento.taken_port import say_taken_port
+
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+say_taken_port()

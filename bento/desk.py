@@ -95,7 +95,13 @@ class Desk:
 
     async def link_batch(self, wanted: BatchRequest, request_id: str, facts: Facts) -> BatchReply:
         """The links of some posts, each by itself."""
-        found = await asyncio.gather(*(self._item(post, request_id) for post in wanted.posts))
+        try:
+            # Where one of them finds no room, the others are not linked in vain.
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._item(post, request_id)) for post in wanted.posts]
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        found = [task.result() for task in tasks]
         facts |= {"posts": len(found), "release": self.engine.release.name}
         return BatchReply(results=tuple(found), release=self.engine.release.name, request_id=request_id)
 
@@ -149,14 +155,14 @@ class Desk:
     async def _item(self, wanted: LinkRequest, request_id: str) -> BatchItem:
         try:
             check_link(wanted, self.settings)
-            links, _ = await self._linked(wanted, decoded(wanted.image), request_id)
+            links, release = await self._linked(wanted, decoded(wanted.image), request_id)
         except RefusedError as refusal:
             if refusal.status != HTTPStatus.BAD_REQUEST:
                 raise
             return BatchItem(error=str(refusal))
         except RequestError as error:
             return BatchItem(error=str(error))
-        return BatchItem(links=links)
+        return BatchItem(links=links, release=release)
 
     async def _linked(
         self, wanted: LinkRequest, image: bytes | None, request_id: str

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bento.logs import LOGGER
-from bento.refusals import RefusedError, unexpected
+from bento.refusals import RefusedError, error_response, unexpected
 from bento.settings import read_settings
 
 log = logging.getLogger(LOGGER)
@@ -47,7 +47,10 @@ class Guard:
             await self._app(scope, receive, send)
             return
         if scope["type"] != "http":
-            raise RuntimeError(f"{scope['type']} connections are not served")
+            # An error in its place would keep the caller, and one of the places for requests, until a time limit.
+            await receive()
+            await send({"type": "websocket.close", "code": 1008, "reason": "only HTTP is served"})
+            return
         request_id, began = _request_id(Headers(scope=scope)), time.perf_counter()
         facts: dict[str, Any] = {}
         scope.setdefault("state", {}).update(request_id=request_id, facts=facts)
@@ -118,12 +121,28 @@ class Guard:
 
 
 class _Answer:
-    """Sends an answer with the headers that all have. status: what it had."""
+    """Sends an answer with the headers that all have; a refusal without a sentence gets one. status: what it had."""
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send, self._id, self.status = send, request_id, NOTHING_SENT
+        self._replaced = False
 
     async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            kind = Headers(raw=list(message["headers"])).get("content-type", "")
+            self._replaced = message["status"] >= HTTPStatus.BAD_REQUEST and not kind.startswith("application/json")
+            if self._replaced:
+                # Of BentoML's own routes, which know of no sentence.
+                words = f"{HTTPStatus(message['status']).phrase}; GET /openapi.json lists what there is"
+                refusal = error_response(message["status"], words, self._id)
+                await self._headed(
+                    {"type": message["type"], "status": message["status"], "headers": refusal.raw_headers}
+                )
+                await self._send({"type": "http.response.body", "body": refusal.body})
+        if not self._replaced:
+            await self._headed(message)
+
+    async def _headed(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)

@@ -66,6 +66,9 @@ async def read_link(request: Request, settings: ServiceSettings) -> tuple[LinkRe
         form = await request.form(max_files=1, max_fields=settings.max_candidates + 100, max_part_size=most)
     except HTTPException as error:
         raise bad_request(f"the form can't be read: {error.detail}") from None
+    # Some codecs that a caller may name as its charset are none of characters.
+    except UnicodeError as error:
+        raise bad_request(f"the form can't be read: {error}; leave the charset out, it is UTF-8") from None
     async with request.form():
         return await _of_form(form)
 

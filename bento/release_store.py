@@ -14,8 +14,9 @@ from bentoml.exceptions import BentoMLException, NotFound
 from bentoml.models import ModelContext
 from filelock import FileLock
 
-from gemel.core.artifacts import MANIFEST, artifact_hash, read_manifest
+from gemel.core.artifacts import MANIFEST, artifact_hash
 from gemel.core.errors import ArtifactError
+from gemel.release_facts import read_facts
 from gemel.stages import RELEASE
 
 MODEL = "gemel"
@@ -47,15 +48,17 @@ def release_folder(root: Path) -> Path:
 
 
 def _imported(release: Path) -> Path:
-    facts = read_manifest(release, "release", check_hashes=True)
+    facts = read_facts(release, check_hashes=True)
     digest = artifact_hash(release)
     tag = Tag(MODEL, digest[:VERSION_DIGITS])
     found = _stored(tag)
     if found is not None:
         return found
     accuracy = {split: figures["mean"] for split, figures in facts["accuracy"].items() if figures}
-    labels = {"dataset": facts["dataset"], **{f"accuracy_{split}": f"{mean:.3f}" for split, mean in accuracy.items()}}
-    metadata = {"dataset": facts["dataset"], "accuracy": accuracy, "manifest_sha256": digest}
+    about = {"dataset": facts["dataset"], "format": facts["format"], "backbone": facts["backbone"]}
+    rounded = {f"accuracy_{split}": f"{mean:.3f}" for split, mean in accuracy.items()}
+    labels = {what: str(said) for what, said in about.items()} | rounded
+    metadata = about | {"gemel": facts["gemel"], "accuracy": accuracy, "manifest_sha256": digest}
     with bentoml.models.create(tag, labels=labels, metadata=metadata, context=_context()) as model:
         shutil.copytree(release, model.path, dirs_exist_ok=True)
     return Path(bentoml.models.get(tag).path)
@@ -65,7 +68,7 @@ def _stored(tag: Tag) -> Path | None:
     """The folder of a stored release; one that an interrupted import left incomplete is removed."""
     try:
         folder = Path(bentoml.models.get(tag).path)
-        read_manifest(folder, "release", check_hashes=True)
+        read_facts(folder, check_hashes=True)
     except NotFound:
         return None
     except (BentoMLException, ArtifactError):
@@ -79,7 +82,8 @@ def _latest(release: Path) -> Path:
         return Path(bentoml.models.get(f"{MODEL}:latest").path)
     except NotFound:
         raise ArtifactError(
-            f"{release}: no release there, and none in BentoML's model store; run `make repro` (or `dvc pull`)"
+            f"{release}: no release there, and none in BentoML's model store; run `make repro` (or `dvc pull`), or get "
+            "one with `gemel release pull`"
         ) from None
 
 

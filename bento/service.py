@@ -22,8 +22,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 # Loopback: whoever opens it to a network says so, with `--host`. The guard writes a line for each request itself.
+# More requests may be open than mentions wait: so it is the service that refuses, with a sentence, and look-ups go on.
 @bentoml.service(
-    traffic={"timeout": 600, "max_concurrency": 256},
+    traffic={"timeout": 600, "max_concurrency": 1_024},
     http={"host": "127.0.0.1", "port": 3000},
     logging={"access": {"enabled": False}},
     workers=1,

@@ -100,7 +100,7 @@ def test_nil_is_answered_where_its_chance_is_above_the_threshold(project_copy: P
     calibrator = dataclasses.replace(read_calibrator(RELEASE), bias=(0.0, 0.0, 50.0), nil_above=0.5)
     linker = load(RELEASE)
     plain = linker.link([post])[0]
-    linker._opened.judge._calibrator = calibrator  # type: ignore[union-attr]
+    linker.opened.judge._calibrator = calibrator  # type: ignore[union-attr]
     found = linker.link([post])[0]
     assert (plain.nil, plain.answer) == (False, plain.best)
     assert (found.nil, found.answer, found.sure) == (True, None, False)

@@ -41,7 +41,7 @@ def posts(tmp_path: Path) -> list[Post]:
 
 
 def answerer(linker: Linker) -> Answerer:
-    return linker._opened.answerer
+    return linker.opened.answerer
 
 
 def found(linker: Linker) -> int:

@@ -414,6 +414,7 @@ def test_bundle_with_fewer_vectors_than_images_is_refused(release: Path) -> None
 def test_bundle_holds_no_frozen_weights(tiny_release: Path) -> None:
     assert {path.suffix for path in tiny_release.rglob("*") if path.is_file()} == {
         ".json",
+        ".md",
         ".npy",
         ".parquet",
         ".safetensors",

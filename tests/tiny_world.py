@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +23,29 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from gemel.bundle import ENTITIES, TRIE, settings_facts, write_vectors
+from gemel.card import write_card
 from gemel.core.artifacts import file_sha256, new_artifact
 from gemel.core.images import read_image
-from gemel.core.settings import BackboneSettings, DemonstrationSettings, LinkerSettings, LLMSettings, VisionSettings
+from gemel.core.settings import (
+    BackboneSettings,
+    DemonstrationSettings,
+    LinkerSettings,
+    LLMSettings,
+    Method,
+    VisionSettings,
+)
 from gemel.entities.catalog import unique_names
 from gemel.entities.trie import write_trie
 from gemel.entities.trie_build import build_trie
 from gemel.features.encoder import load_encoder
+from gemel.frozen import identify
 from gemel.llm.names import tokenize_names
 from gemel.llm.tokens import load_tokenizer, tokenizer_fingerprint
 from gemel.mapper.adapters.linear import LinearMapper
 from gemel.mapper.mapper import WEIGHTS, save_mapper
 from gemel.posts.dataset import read_dataset
 from gemel.posts.tables import Tables, build_tables
+from gemel.release_facts import format_facts
 from gemel.tasks.linking.demonstrations import CORPUS, solved_mentions
 
 NAME = "tiny"
@@ -118,17 +128,28 @@ def make_tables(dataset: Path) -> Tables:
     return build_tables(rows, unique_names(rows.entities).entities)
 
 
-def make_release(folder: Path, backbone: BackboneSettings, dataset: Path, seed: int = 0) -> Path:
-    """Write a release bundle with a random mapper; another seed makes another mapper, so another manifest hash."""
+def make_release(
+    folder: Path, backbone: BackboneSettings, dataset: Path, seed: int = 0, method: Method = "bm25", encoder: str = ""
+) -> Path:
+    """Write a release bundle with a random mapper; another seed makes another mapper, so another manifest hash.
+
+    method: of the demonstrations. encoder: of sentences, in place of the packaged one.
+    """
     tables = make_tables(dataset)
     corpus = solved_mentions(tables.mentions, tables.posts, tables.entities, "train")
     tokenizer = load_tokenizer(backbone.llm.model)
     torch.manual_seed(seed)
-    facts = {
-        "settings": settings_facts(linker_settings(backbone)),
+    settings = linker_settings(backbone)
+    shown = replace(settings.demonstrations, method=method, encoder=encoder or settings.demonstrations.encoder)
+    settings = replace(settings, demonstrations=shown)
+    facts = format_facts(identify(settings)) | {
+        "settings": settings_facts(settings),
         "tokenizer": tokenizer_fingerprint(tokenizer),
         "dataset": NAME,
         "accuracy": {split: {"mean": 0.2, "low": 0.0, "high": 0.5, "n": 5, "seeds": 1} for split in ("dev", "test")},
+        "metrics": {},
+        "protocol": {"data set": NAME},
+        "changes": {},
         "made_from": {},
     }
     with new_artifact(folder, "release", facts) as draft:
@@ -138,6 +159,7 @@ def make_release(folder: Path, backbone: BackboneSettings, dataset: Path, seed: 
         write_trie(build_trie(tokenize_names(tables.entities["name"].to_list(), tokenizer)), draft / TRIE)
         corpus.write_parquet(draft / CORPUS)
         write_vectors(draft, _vectors(dataset, tables, backbone))
+        write_card(draft, facts)
     return folder
 
 

@@ -85,33 +85,35 @@ function blind(link) {
     make("h4", {}, "Without the image ", make("span", {}, "shares")), make("ol", { class: "bars" }, rows));
 }
 
+/* Of the searches that explain a link only the candidates are known, not how likely it is that all are wrong. */
+const subject = (link) => (link.nil ? "closest entity" : "answer");
+const instead = (other, best) => (other.entity_id === best.entity_id ? ["the same."] : [make("b", {}, make("bdi", {}, other.name)), "."]);
+
 /* What the image did, as text and elements. */
 function change(link) {
   if (link.image !== "read") return link.image === "none" ? "No image was given: the text alone decided." : `The image was not used (${link.image}).`;
   if (!link.explanation) return "";
   const best = link.candidates[0], [without] = link.explanation.without_image;
-  const name = make("b", {}, make("bdi", {}, best.name));
-  const [before, after] = without.entity_id === best.entity_id
-    ? [["The image confirms what the text says: "], [" both with it and without."]]
-    : [["The image changed the answer, from ", make("b", {}, make("bdi", {}, without.name)), " to "], ["."]];
-  return [...before, name, ...after, shift(best, link.explanation.blind_score)];
+  const begins = link.nil || without.entity_id === best.entity_id
+    ? `Without the image the ${subject(link)} would be `
+    : "The image changed the answer: without it, it would be ";
+  return [begins, ...instead(without, best), ...shift(best, link.explanation.blind_score)];
 }
 
 function shift(best, blindScore) {
-  if (blindScore === null) return "";
+  if (blindScore === null) return [];
   const by = best.score - blindScore;
-  return ` Its score ${by < 0 ? "fell" : "rose"} by ${score(Math.abs(by))}, to ${score(best.score)}.`;
+  return [` The image ${by < 0 ? "lowered" : "raised"} the score of `, make("b", {}, make("bdi", {}, best.name)), ` by ${score(Math.abs(by))}, to ${score(best.score)}.`];
 }
 
 function demonstrations(link) {
   const shown = link.explanation ? link.explanation.demonstrations : [];
   if (!shown.length) return null;
   const [without] = link.explanation.without_demonstrations;
-  const same = without.entity_id === link.candidates[0].entity_id;
   return make("details", {},
     make("summary", {}, `Shown to the model: ${counted(shown.length, "solved mention")}`),
     make("ol", { class: "demonstrations" }, shown.map(demonstration)),
-    make("p", { class: "quiet" }, "Without them the answer would be ", same ? "the same." : make("bdi", {}, make("b", {}, without.name)), same ? "" : "."));
+    make("p", { class: "quiet" }, `Without them the ${subject(link)} would be `, instead(without, link.candidates[0])));
 }
 
 function demonstration({ text, mention, name, image }) {

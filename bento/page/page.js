@@ -7,8 +7,7 @@ import { MentionField } from "./mentions.js";
 import { Picture } from "./picture.js";
 
 const EXAMPLE = { text: "Great shot of the Jaguar this morning", mention: { start: 18, end: 24 }, image: "page/example.png" };
-/* Until the service has said what it takes, it is left to it. */
-let info = { feedback: "off", limits: { text: Infinity, mentions: Infinity, image_bytes: Infinity } };
+let info = null;
 let running = null;
 
 const field = new MentionField();
@@ -59,6 +58,7 @@ async function mentionsToLink(type, signal) {
 }
 
 const link = () => alone(async (signal) => {
+  await introduce();
   check();
   say("Linking…");
   const image = await picture.base64(info.limits.image_bytes);
@@ -74,6 +74,7 @@ const link = () => alone(async (signal) => {
 });
 
 const find = () => alone(async (signal) => {
+  await introduce();
   check();
   say("Looking for mentions…");
   const found = await findMentions(signal);
@@ -132,13 +133,10 @@ function clear() {
   field.field.focus();
 }
 
+/* What the service says of itself, which decides what it can be asked; once. */
 async function introduce() {
-  try {
-    info = await call("info");
-  } catch (error) {
-    complain(error.message);
-    return;
-  }
+  if (info) return;
+  info = await call("info");
   byId("about").textContent = `${info.dataset} · ${counted(info.entities, "entity", "entities")} · release ${info.release}`;
   byId("notice").textContent = info.notice;
 }
@@ -149,4 +147,4 @@ byId("find").addEventListener("click", find);
 byId("clear").addEventListener("click", clear);
 document.addEventListener("click", (event) => { if (event.target.closest(".example")) tryExample(); });
 byId("cards").replaceChildren(byId("welcome").content.cloneNode(true));
-introduce();
+introduce().catch((error) => complain(error.message));

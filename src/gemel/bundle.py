@@ -1,6 +1,7 @@
-"""The release bundle: one folder with everything that a linker needs, except the frozen models, which it names.
+"""The release bundle: one folder with everything that a linker needs; the frozen models it names, or holds, too.
 
 manifest.json            settings, ids and revisions of the frozen models, hashes of all files
+README.md                the model card; bundles of format 1 have none
 mapper.safetensors       the trained mapper
 entities.parquet         the catalog; row i is name i of the trie
 trie/                    the packed trie
@@ -9,6 +10,7 @@ vectors.npy              their images' vectors, (images, vision_dim), float32
 images.json              image SHA-256 of each row of vectors.npy
 confidence.json          from the evidence of a search to the chance that its answer is right; older bundles have none
 redirects.tsv            ids of entities that were merged, and the ids that they are now
+backbone/                the frozen models, where they are embedded: llm, vision, sentences
 """
 
 from __future__ import annotations
@@ -18,26 +20,29 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from gemel.confidence.calibrator import CALIBRATOR, Calibrator, read_calibrator
-from gemel.core.artifacts import MANIFEST, read_manifest
+from gemel.core.artifacts import MANIFEST
 from gemel.core.config import parse_section
 from gemel.core.errors import ArtifactError, GemelError
 from gemel.core.settings import LinkerSettings
 from gemel.entities.catalog import Catalog
 from gemel.entities.trie import PackedTrie, read_trie, write_trie
 from gemel.features.tower import Vectors
+from gemel.frozen import LOCAL, FrozenModel, check_modules
 from gemel.mapper.mapper import WEIGHTS
 from gemel.posts.redirects import REDIRECTS, read_redirects, write_redirects
+from gemel.release_facts import EMBED, models_of, read_facts
 from gemel.tasks.linking.demonstrations import CORPUS, read_corpus
 
 ENTITIES, TRIE, VECTORS, IMAGES = "entities.parquet", "trie", "vectors.npy", "images.json"
+MODELS = "backbone"
 
 
 # An exchange of bundles is two renames; seconds between looks.
@@ -57,7 +62,9 @@ class Stamp(NamedTuple):
 class Bundle:
     """An opened bundle. vectors: image SHA-256 -> vision vector of the demonstrations' images.
 
-    calibrator: None in a bundle that was made without one.
+    calibrator: None in a bundle that was made without one. models: the frozen models that it was made with, by what
+    they are for; none in a bundle of format 1. embedded: whether it holds them; its settings name them by absolute
+    paths then.
     """
 
     settings: LinkerSettings
@@ -68,6 +75,8 @@ class Bundle:
     demonstrations: pl.DataFrame
     vectors: Mapping[str, Vectors]
     calibrator: Calibrator | None = None
+    models: Mapping[str, FrozenModel] = field(default_factory=dict)
+    embedded: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,13 +133,15 @@ def read_bundle(folder: Path) -> Bundle:
 
     Raises: ArtifactError if it is absent, damaged or of another format.
     """
-    facts = read_manifest(folder, "release", check_hashes=True)
+    facts = read_facts(folder, check_hashes=True)
+    embedded = facts["backbone"] == EMBED
+    settings = parse_section(facts["settings"], "settings", LinkerSettings, folder / MANIFEST)
     order: Sequence[str] = json.loads((folder / IMAGES).read_text(encoding="utf-8"))
     vectors = np.load(folder / VECTORS)
     if len(order) != len(vectors):
         raise ArtifactError(f"{folder}: {len(vectors)} vectors for {len(order)} images; run `dvc repro release`")
     return Bundle(
-        settings=parse_section(facts["settings"], "settings", LinkerSettings, folder / "manifest.json"),
+        settings=_inside(settings, folder) if embedded else settings,
         tokenizer_fingerprint=facts["tokenizer"],
         mapper=folder / WEIGHTS,
         catalog=Catalog.read(folder / ENTITIES, _read_redirects(folder)),
@@ -138,6 +149,8 @@ def read_bundle(folder: Path) -> Bundle:
         demonstrations=read_corpus(folder),
         vectors=dict(zip(order, vectors, strict=True)),
         calibrator=read_calibrator(folder) if (folder / CALIBRATOR).is_file() else None,
+        models=models_of(facts, str(folder)),
+        embedded=embedded,
     )
 
 
@@ -175,3 +188,31 @@ def read_whole(folder: Path) -> tuple[Bundle, Stamp]:
 def _read_redirects(folder: Path) -> Mapping[str, str]:
     # Releases that were made before there were changes have no such file.
     return read_redirects(folder / REDIRECTS) if (folder / REDIRECTS).is_file() else {}
+
+
+def _inside(settings: LinkerSettings, folder: Path) -> LinkerSettings:
+    """The settings of a bundle that holds its frozen models, with their absolute paths.
+
+    Raises: ArtifactError if one lies elsewhere: whoever made the bundle would choose a file of this machine.
+    """
+
+    def place(name: str) -> str:
+        path = PurePosixPath(name)
+        if path.parts[:1] != (MODELS,) or ".." in path.parts:
+            raise ArtifactError(
+                f"{folder}: it holds its frozen models, but names {name!r} outside {MODELS}/; don't use it"
+            )
+        return str(folder.absolute() / path)
+
+    llm, vision, shown = settings.backbone.llm, settings.backbone.vision, settings.demonstrations
+    family, local, where = vision.model.partition(LOCAL)
+    vision = replace(
+        vision,
+        model=f"{family}{local}{place(where)}" if local else vision.model,
+        pretrained=vision.pretrained if local and vision.pretrained is None else place(str(vision.pretrained)),
+    )
+    backbone = replace(settings.backbone, llm=replace(llm, model=place(llm.model)), vision=vision)
+    if shown.method == "dense":
+        shown = replace(shown, encoder=place(shown.encoder))
+        check_modules(folder, Path(shown.encoder))
+    return replace(settings, backbone=backbone, demonstrations=shown)

@@ -1,4 +1,4 @@
-"""The command line: `gemel import | accept | link | entities | demonstrations | export | audit | report | doctor`.
+"""The command line: `gemel import | accept | link | entities | demonstrations | export | audit | release | …`.
 
 Libraries are imported inside the commands: `gemel --help` must not wait for torch.
 """
@@ -24,6 +24,7 @@ from gemel.cli_doctor import doctor
 from gemel.cli_entities import entities
 from gemel.cli_export import export
 from gemel.cli_import import importer
+from gemel.cli_release import release as releases
 from gemel.cli_report import report
 from gemel.console import bar_columns, err, out
 from gemel.core.errors import GemelError, RequestError
@@ -39,6 +40,7 @@ app.add_typer(importer, name="import")
 app.add_typer(audit, name="audit")
 app.add_typer(demonstrations, name="demonstrations")
 app.add_typer(entities, name="entities")
+app.add_typer(releases, name="release")
 app.command()(accept)
 app.command()(doctor)
 app.command()(report)

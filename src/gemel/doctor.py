@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from gemel.core.config import parse_section
 from gemel.core.errors import BackboneError, ConfigError
 from gemel.core.settings import BackboneSettings, DemonstrationSettings, LLMSettings, VisionSettings
+from gemel.frozen import CHECKPOINTS, vision_hub_id
 from gemel.installation import Machine
 from gemel.llm.footprint import measure
 from gemel.llm.loading import check_settings
@@ -24,7 +25,6 @@ from gemel.retrieval.encoder import MINILM
 
 CONF = Path("conf/backbone")
 _WEIGHTS = ("open_clip_model.safetensors", "model.safetensors", "open_clip_pytorch_model.bin", "pytorch_model.bin")
-_CHECKPOINTS = {".safetensors", ".pth", ".pt", ".bin"}
 _ASK_FIRST = ("meta-llama/",)
 
 
@@ -132,26 +132,14 @@ def _pin_advice(settings: LLMSettings, folder: Path | None) -> str:
 def _vision(settings: VisionSettings) -> Finding:
     model, tag = settings.model, settings.pretrained
     name = model if tag is None else f"{model}/{tag}"
-    if tag is not None and Path(tag).suffix in _CHECKPOINTS:
+    if tag is not None and Path(tag).suffix in CHECKPOINTS:
         return _at("vision", name, Path(tag).is_file(), f"no such checkpoint file {tag}")
     family, local, place = model.partition("local-dir:")
     if local:
         folder, config = Path(place), "config.json" if family == "timm:" else "open_clip_config.json"
         found = _at("vision", name, (folder / config).is_file(), f"{folder}: no {config}; run `dvc pull`")
         return replace(found, weight_bytes=_bytes_of(folder))
-    return _of_hub("vision", name, _vision_hub_id(model, tag))
-
-
-def _vision_hub_id(model: str, tag: str | None) -> str | None:
-    kind, _, rest = model.rpartition(":")
-    if kind == "hf-hub":
-        return rest
-    if kind == "timm":
-        return f"timm/{rest}.{tag}"
-    import open_clip
-
-    known = open_clip.get_pretrained_cfg(model, tag or "") or {}
-    return str(known.get("hf_hub", "")).strip("/") or None
+    return _of_hub("vision", name, vision_hub_id(model, tag))
 
 
 def _sentences(name: str) -> Finding:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -26,6 +26,7 @@ from gemel.core.settings import TOKENS_AT_ONCE, BackboneSettings
 from gemel.entities.subset import TrieSubset
 from gemel.features.encoder import VisionEncoder, load_encoder
 from gemel.features.tower import Vectors
+from gemel.frozen import LLM, VISION, FrozenModel, check_frozen
 from gemel.llm.backbone import FrozenLLM
 from gemel.llm.loading import load_llm
 from gemel.llm.tokens import tokenizer_fingerprint
@@ -44,7 +45,8 @@ class Models:
     """The frozen models, which outlive a release.
 
     root: the folder that relative paths of models start from. backbone: their settings, with paths from root.
-    device: a torch device. tokens_at_once: see RuntimeSettings. kept_bytes: see BeamSearch.
+    device: a torch device. tokens_at_once: see RuntimeSettings. kept_bytes: see BeamSearch. recorded: the models, as the
+    release records them that they were loaded for.
     """
 
     root: Path
@@ -54,6 +56,7 @@ class Models:
     device: str
     tokens_at_once: int
     kept_bytes: int = 0
+    recorded: Mapping[str, FrozenModel] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -124,17 +127,20 @@ class Linker:
         root: the folder that relative paths of frozen models start from. device: a torch device. tokens_at_once: see
         RuntimeSettings. watch: take up a new release in the same folder when next something is to be linked.
         kept_bytes: for what was read of demonstrations that come again, see BeamSearch; a new release starts anew.
-        Raises: ArtifactError if the bundle is absent, damaged or made with another tokenizer; BackboneError if a frozen
-        model can't be had; ShapeError if the mapper is of another width.
+        Raises: ArtifactError if the bundle is absent, damaged or made with another tokenizer or other files of a local
+        frozen model; BackboneError if a frozen model can't be had; ShapeError if the mapper is of another width.
         """
         bundle, stamp = read_whole(Path(path))
         backbone = rooted(bundle.settings.backbone, Path(root))
+        if not bundle.embedded:
+            # An embedded model is a file of the bundle, and hashed as such.
+            check_frozen(Path(path), bundle.models, dataclasses.replace(bundle.settings, backbone=backbone))
         llm = load_llm(backbone.llm, device)
         _check_tokenizer(Path(path), bundle, llm)
         if backbone.notice:
             warnings.warn(backbone.notice, stacklevel=2)
         encoder = load_encoder(backbone.vision.model, backbone.vision.pretrained, device)
-        models = Models(Path(root), backbone, llm, encoder, device, tokens_at_once, kept_bytes)
+        models = Models(Path(root), backbone, llm, encoder, device, tokens_at_once, kept_bytes, bundle.models)
         return cls(Path(path), models, _opened(bundle, stamp, models), watch=watch)
 
     def refresh(self) -> bool:
@@ -365,8 +371,21 @@ def _notes(post: Post, mention: Mention, answer: Answer) -> tuple[str, ...]:
 
 
 def _check_backbone(path: Path, bundle: Bundle, models: Models) -> None:
+    """Refuse a release for other frozen models than are loaded. Files of equal content are equal, wherever they lie."""
     wanted, loaded = rooted(bundle.settings.backbone, models.root), models.backbone
-    if (wanted.llm, wanted.vision) != (loaded.llm, loaded.vision):
+    llm, vision = loaded.llm, loaded.vision
+    # A sentence encoder comes with each release anew.
+    for what in (LLM, VISION):
+        new, old = bundle.models.get(what), models.recorded.get(what)
+        if new is None or old is None or new.sha256 is None or old.sha256 is None:
+            continue
+        if new.sha256 != old.sha256:
+            raise ArtifactError(f"{path}: made for other files of {new.name} than were loaded; start the linker anew")
+        if what == LLM:
+            llm = dataclasses.replace(llm, model=wanted.llm.model, revision=wanted.llm.revision)
+        else:
+            vision = wanted.vision
+    if (wanted.llm, wanted.vision) != (llm, vision):
         raise ArtifactError(
             f"{path}: made for the LLM {wanted.llm.model} and the encoder {wanted.vision.model} with these settings, "
             f"loaded are {loaded.llm.model} and {loaded.vision.model}; start the linker anew"

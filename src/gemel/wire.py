@@ -156,14 +156,18 @@ class BatchRequest(Wire):
 
 
 class BatchItem(Wire):
-    """One post's answer: links, or the reason why there are none."""
+    """One post's answer: links, or the reason why there are none.
+
+    release: that linked it, "" where none did; posts of a batch have different ones if they are exchanged meanwhile.
+    """
 
     links: tuple[FoundLink, ...] = ()
     error: str | None = None
+    release: str = ""
 
 
 class BatchReply(Wire):
-    """One result for each post, in order."""
+    """One result for each post, in order. release: in use when the last was answered."""
 
     results: tuple[BatchItem, ...]
     release: str

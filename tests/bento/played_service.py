@@ -1,5 +1,7 @@
-"""The service as the page meets it, played: the real page and security policy, made-up answers. Both sides are messages
-of gemel.wire, so that what the page sends and reads is what the service takes and gives."""
+"""The service as the page meets it, played: the real page and security policy, made-up answers.
+
+What the page sends is read by gemel.wire, which refuses what the service would refuse; what it reads was written by it.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ from threading import Event, Thread
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from played_answers import CATALOG, found_in, played_link
 from pydantic import BaseModel, ValidationError
 
 from gemel.wire import (
@@ -21,13 +24,8 @@ from gemel.wire import (
     ErrorReply,
     FeedbackReply,
     FeedbackRequest,
-    FoundCandidate,
-    FoundEntity,
-    FoundExplanation,
-    FoundLink,
     LinkReply,
     LinkRequest,
-    ShownDemonstration,
     WantedMention,
 )
 
@@ -35,36 +33,6 @@ PAGE = Path(__file__).parents[2] / "bento" / "page"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-MARKUP = "<img src=x onerror=document.title='broken'><b>Saab</b>"
-NOBODY = "Kestrel"
-
-
-def entity(entity_id: str, name: str, description: str, kind: str, url: str | None = None, *also: str) -> FoundEntity:
-    """An entity of the played catalog."""
-    return FoundEntity(
-        entity_id=entity_id, name=name, label=name, description=description, type=kind, aliases=also, popularity=1.0, url=url
-    )
-
-
-def wikidata(entity_id: str) -> str:
-    """The page of an entity."""
-    return f"http://www.wikidata.org/entity/{entity_id}"
-
-
-CATALOG = (
-    entity("Q30055", "Jaguar Cars", "British luxury car maker", "car", wikidata("Q30055"), "Jaguar Land Rover Jaguar"),
-    entity("Q35694", "Jaguar", "spotted big cat of the Americas", "animal", wikidata("Q35694")),
-    entity("Q272223", "Jacksonville Jaguars", "American football team from Florida", "team", wikidata("Q272223")),
-    entity("Q308", "Mercury (planet)", "innermost planet of the Solar System", "planet", wikidata("Q308")),
-    entity("x:1", MARKUP, "<script>document.title='broken'</script>", "<i>car</i>", "javascript:document.title='broken'"),
-    entity("Q1", "جاكوار", "شركة سيارات بريطانية", "car", wikidata("Q1")),
-    entity("long", "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch" * 2, "w" * 200, "village"),
-)
-MEANT = {"Jaguar": 0, "Mercury": 3, "Saab": 4, "جاكوار": 5, "Llanfair": 6, NOBODY: 0}
-DEMONSTRATIONS = (
-    ShownDemonstration(text="Great shot of the Jaguar yesterday", mention="Jaguar", name="Jaguar Cars", image=True),
-    ShownDemonstration(text=f"A Saab {MARKUP}", mention="Saab", name="Saab", image=False),
 )
 
 
@@ -113,49 +81,7 @@ class PlayedService:
     def entities(self, prefix: str) -> EntitiesReply:
         """Entities of the catalog whose names begin so."""
         self.prefixes.append(prefix)
-        return EntitiesReply(
-            entities=tuple(each for each in CATALOG if each.name.lower().startswith(prefix.lower()))
-        )
-
-
-def found_in(text: str) -> tuple[WantedMention, ...]:
-    """Known mention strings of a text."""
-    places = sorted((text.index(mention), mention) for mention in MEANT if mention in text)
-    return tuple(WantedMention(mention=mention, start=at, end=at + len(mention)) for at, mention in places)
-
-
-def played_link(asked: LinkRequest, wanted: WantedMention) -> FoundLink:
-    """The answer of one mention: less sure without an image, and then another candidate comes first."""
-    first = CATALOG[MEANT.get(wanted.mention, 0)]
-    others = [each for each in CATALOG[:4] if each is not first][:3]
-    nil, seen = wanted.mention == NOBODY, asked.image is not None
-    blind = (found(others[0], -0.29, 0.55), found(first, -0.34, 0.41), found(others[1], -2.6, 0.04))
-    chances = (0.31, 0.02, 0.0, 0.0) if nil else (0.987, 0.001, 0.0, 0.0) if seen else (0.62, 0.24, 0.05, 0.01)
-    candidates = tuple(
-        found(each, -0.002 - place, chances[place]) for place, each in enumerate([first, *others])
-    )
-    why = FoundExplanation(
-        without_image=blind, without_demonstrations=blind, demonstrations=DEMONSTRATIONS, blind_score=-0.34 if seen else None
-    )
-    return FoundLink(
-        mention=wanted.mention,
-        start=wanted.start,
-        end=wanted.end,
-        entity_id=None if nil else first.entity_id,
-        name=None if nil else first.name,
-        candidates=candidates,
-        nil=nil,
-        nil_probability=round(1 - sum(chances), 3),
-        sure=seen and not nil,
-        image="read" if seen else "none",
-        notes=(),
-        explanation=why if asked.explain else None,
-    )
-
-
-def found(each: FoundEntity, score: float, probability: float) -> FoundCandidate:
-    """An entity as a candidate."""
-    return FoundCandidate(entity_id=each.entity_id, name=each.name, score=score, probability=probability)
+        return EntitiesReply(entities=tuple(each for each in CATALOG if each.name.lower().startswith(prefix.lower())))
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -163,7 +89,7 @@ class Handler(BaseHTTPRequestHandler):
 
     service: PlayedService
 
-    def do_GET(self) -> None:  # noqa: N802 (overrides)
+    def do_GET(self) -> None:
         """The page, its files, /info and /entities."""
         path, query = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
         name = "index.html" if path == "/" else path.removeprefix("/page/")
@@ -173,10 +99,10 @@ class Handler(BaseHTTPRequestHandler):
             return self._answer(self.service.info)
         if path == "/entities":
             return self._answer(lambda: self.service.entities(query["prefix"][0]))
-        found = [each for each in CATALOG if path == f"/entities/{each.entity_id}" or unquote(path).endswith(each.entity_id)]
+        found = [each for each in CATALOG if unquote(path) == f"/entities/{each.entity_id}"]
         return self._answer(lambda: found[0]) if found else self._refuse(404, f"{path}: no such page")
 
-    def do_POST(self) -> None:  # noqa: N802 (overrides)
+    def do_POST(self) -> None:
         """/link and /feedback."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == "/link" and self.service.refusals:
@@ -195,7 +121,7 @@ class Handler(BaseHTTPRequestHandler):
             told = answer()
         except ValidationError as error:
             return self._refuse(400, str(error))
-        return self._send(200, (told if isinstance(told, str) else dump(told)).encode(), "application/json")
+        return self._send(200, dump(told).encode(), "application/json")
 
     def _refuse(self, status: int, words: str | None, headers: dict[str, str] | None = None) -> None:
         body = "<h1>Bad gateway</h1>" if words is None else dump(ErrorReply(error=words, request_id="r9"))

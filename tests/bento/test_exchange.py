@@ -16,6 +16,7 @@ from gemel.core.artifacts import artifact_hash
 from gemel.core.drafts import draft_beside, put_in_place
 from gemel.core.errors import ArtifactError
 from gemel.core.settings import BackboneSettings
+from gemel.embedding import embed
 
 POST = {"text": "A Jaguar in the morning", "mention": "Jaguar"}
 PATIENCE = 60.0
@@ -75,6 +76,17 @@ def test_frozen_models_are_shared_between_the_two(
     assert engine.release is before
     engine.take_up(after)
     assert engine.release.name == name_of(other)
+
+
+def test_release_that_holds_its_models_takes_the_place_of_one_that_names_them(
+    release: Path, other: Path, tmp_path: Path
+) -> None:
+    engine = Engine(tmp_path, ServiceSettings())
+    embed(other, tmp_path / "embedded")
+    put(tmp_path / "embedded", release)
+    after = engine.prepared()
+    assert after is not None
+    assert after.name == name_of(tmp_path / "embedded")
 
 
 def test_same_release_is_not_opened_again(release: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A release is imported into BentoML's model store once, and anew when it is another."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from bento.release_store import MODEL, RELEASE_VARIABLE, find_release
 from gemel.core.artifacts import MANIFEST, artifact_hash
 from gemel.core.errors import ArtifactError
 from gemel.core.settings import BackboneSettings
+from gemel.embedding import embed
 from gemel.predictor import Linker
 
 
@@ -36,7 +38,13 @@ def test_release_is_imported_once_and_anew_when_it_changes(
     assert stored.is_relative_to(empty_store)
     (model,) = bentoml.models.list(MODEL)
     assert model.tag.version == artifact_hash(tiny_release)[:16]
-    assert model.info.labels == {"dataset": "tiny", "accuracy_dev": "0.200", "accuracy_test": "0.200"}
+    assert model.info.labels == {
+        "dataset": "tiny",
+        "format": "2",
+        "backbone": "reference",
+        "accuracy_dev": "0.200",
+        "accuracy_test": "0.200",
+    }
     written = (stored / MANIFEST).stat().st_ctime_ns
     assert find_release(tmp_path) == stored
     assert (stored / MANIFEST).stat().st_ctime_ns == written
@@ -84,3 +92,29 @@ def test_damaged_release_is_not_imported(monkeypatch: pytest.MonkeyPatch, tiny_r
     monkeypatch.setenv(RELEASE_VARIABLE, str(damaged))
     with pytest.raises(ArtifactError, match=r"corpus\.parquet: 1 bytes, but its manifest says"):
         find_release(tmp_path)
+
+
+@pytest.mark.usefixtures("empty_store")
+def test_release_with_its_models_is_imported_with_them(
+    monkeypatch: pytest.MonkeyPatch, tiny_release: Path, tmp_path: Path
+) -> None:
+    embed(tiny_release, tmp_path / "embedded")
+    monkeypatch.setenv(RELEASE_VARIABLE, str(tmp_path / "embedded"))
+    stored = find_release(tmp_path)
+    shutil.rmtree(tmp_path / "embedded")
+    Linker.load(stored, root=tmp_path)
+    assert bentoml.models.get(f"{MODEL}:latest").info.labels["backbone"] == "embed"
+
+
+@pytest.mark.usefixtures("empty_store")
+def test_release_of_a_newer_format_is_not_imported(
+    monkeypatch: pytest.MonkeyPatch, tiny_release: Path, tmp_path: Path
+) -> None:
+    newer = shutil.copytree(tiny_release, tmp_path / "newer")
+    manifest = json.loads((newer / MANIFEST).read_text())
+    manifest["facts"]["format"] = 3
+    (newer / MANIFEST).write_text(json.dumps(manifest))
+    monkeypatch.setenv(RELEASE_VARIABLE, str(newer))
+    with pytest.raises(ArtifactError, match=r"written by a newer gemel .*: upgrade gemel"):
+        find_release(tmp_path)
+    assert not bentoml.models.list()

@@ -29,7 +29,7 @@ def test_token_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_short_token_is_not_quoted_in_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEMEL_SERVICE_TOKEN", "hunter2")
-    with pytest.raises(ConfigError, match="setting token of the service: .*at least 16") as error:
+    with pytest.raises(ConfigError, match=r"setting token of the service: .*at least 16") as error:
         read_settings()
     assert "hunter2" not in str(error.value)
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from gemel.bundle import ENTITIES, Contents, settings_facts, write_contents
+from gemel.card import write_card
 from gemel.changes.assembly import Changed, with_entity_changes
 from gemel.changes.corrected import CorrectedCorpus, corrected_corpus, correction_vectors, expect_encoder
 from gemel.changes.corrections import read_corrections
@@ -34,7 +35,9 @@ from gemel.evaluation.protocol import read_card
 from gemel.features.encoder import VisionEncoder, load_encoder
 from gemel.features.store import FINGERPRINT, FeatureStore
 from gemel.features.tower import Vectors
+from gemel.frozen import identify
 from gemel.mapper.mapper import WEIGHTS
+from gemel.release_facts import format_facts, told
 from gemel.stages import (
     CONFIDENCE,
     DEMONSTRATIONS,
@@ -76,19 +79,21 @@ def main() -> None:
     corrected = corrected_corpus(contents.demonstrations, read_corrections(changes), contents.catalog)
     vectors = _vectors(corrected, changes, manifests[IMAGE_FEATURES][FINGERPRINT], settings.backbone)
     metrics = json.loads(METRICS.read_text(encoding="utf-8"))
-    facts = {
+    facts = format_facts(identify(settings)) | {
         "settings": settings_facts(settings),
         "tokenizer": tokenizer,
         "dataset": manifests[POSTS]["dataset"],
         "graded_by": metrics["graded_by"],
         "protocol": read_card(EVALUATION),
         "accuracy": {split: metrics[split]["accuracy"] for split in ("dev", "test")},
+        "metrics": told(metrics),
         "made_from": {folder.name: artifact_hash(folder) for folder in INPUTS},
         "changes": dict(changed.counts),
         "corrections": {"shown": len(corrected.shown), "dropped": len(corrected.dropped)},
     }
     with new_artifact(RELEASE, "release", facts) as draft:
         write_contents(draft, replace(contents, demonstrations=corrected.table, vectors=vectors))
+        write_card(draft, facts)
     _show(changed, corrected)
 
 

@@ -1,0 +1,70 @@
+"""The service as a user starts it: `bentoml serve`, in processes of its own."""
+
+import json
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from launched import ROOT, launched
+
+pytestmark = pytest.mark.slow
+SECRET = "Great shot of the Jaguar and nobody else's business"
+
+
+def test_whole_life(tmp_path: Path, tiny_release: Path) -> None:
+    settings = {"GEMEL_SERVICE_FEEDBACK_FOLDER": str(tmp_path / "feedback")}
+    with launched(tmp_path, tiny_release, settings) as service:
+        data = {"text": SECRET, "mention": "Jaguar"}
+        first = httpx.post(f"{service.url}/link", data=data)
+        assert first.status_code == 200, first.text
+        assert "gemel_links_total{" in httpx.get(f"{service.url}/metrics").text
+        assert "<title>gemel" in httpx.get(service.url).text
+
+        # What is being answered when the end comes is answered.
+        answers: list[httpx.Response] = []
+        posts = {"posts": [{"text": SECRET, "mentions": ["Jaguar"], "explain": True}] * 48}
+        ask = threading.Thread(target=lambda: answers.append(_ask(service.url, posts)))
+        before = _linked(service.url)
+        ask.start()
+        while ask.is_alive() and _linked(service.url) == before:
+            pass
+        assert ask.is_alive()
+        service.end()
+        ask.join()
+        assert [answer.status_code for answer in answers] == [200]
+
+        said = [json.loads(line) for line in service.log.read_text().splitlines() if line.startswith('{"time"')]
+        (link,) = (line for line in said if line.get("path") == "/link")
+        assert (link["request_id"], link["status"]) == (first.json()["request_id"], 200)
+        assert SECRET not in service.log.read_text()
+
+
+def _ask(url: str, posts: dict[str, Any]) -> httpx.Response:
+    return httpx.post(f"{url}/link_batch", json=posts, timeout=90)
+
+
+def _linked(url: str) -> float:
+    """Batches so far."""
+    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("gemel_batch_seconds_count"))
+
+
+def test_what_cannot_be_served_is_told_in_a_sentence(tmp_path: Path) -> None:
+    words = "no release there, though GEMEL_RELEASE names it; correct or unset it"
+    with pytest.raises(AssertionError, match=words), launched(tmp_path, tmp_path / "nowhere", {}):
+        pass
+    assert "Traceback" not in (tmp_path / "service.log").read_text()
+
+
+def test_readme_curl_line_works(tmp_path: Path) -> None:
+    release = ROOT / "artifacts" / "release"
+    if not release.is_dir():
+        pytest.skip("there is no release of the sample; `make repro` makes it")
+    (line,) = (line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("curl "))
+    with launched(tmp_path, release, {"GEMEL_SERVICE_FEEDBACK": "off"}) as service:
+        command = line.replace("http://127.0.0.1:3000", service.url)
+        reply = json.loads(subprocess.check_output(["bash", "-c", command], cwd=ROOT))
+    assert reply["links"][0]["name"] == "Jaguar Cars"
