@@ -245,4 +245,4 @@ def test_release_of_a_newer_format_is_not_imported(
     monkeypatch.setenv(RELEASE_VARIABLE, str(newer))
     with pytest.raises(ArtifactError, match=r"written by a newer gemel .*: upgrade gemel"):
         find_release(tmp_path)
-    assert not bentoml.models.list(MODEL)
+    assert not bentoml.models.list()
