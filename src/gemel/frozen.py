@@ -85,7 +85,8 @@ def check_modules(release: Path, encoder: Path) -> None:
     if foreign := [module for module in modules if not _MODULE.fullmatch(module)]:
         raise ArtifactError(
             f"{release}: its sentence encoder names {foreign[0]!r}, which is none of Transformer, Pooling and "
-            "Normalize of sentence-transformers, and could run any code; don't use it, or push with --backbone reference"
+            "Normalize of sentence-transformers, and could run any code; don't use it, or push with --backbone "
+            "reference"
         )
 
 
