@@ -216,3 +216,117 @@ def test_body_of_another_type_is_a_415(client: TestClient) -> None:
     reply = client.post("/link", content=b"<xml/>", headers={"content-type": "text/xml"})
     assert reply.status_code == 415
     assert "expected application/json or a form" in reply.json()["error"]
+    assert "expected a form" in reply.text
+
+
+def test_broken_form_is_a_400(client: TestClient) -> None:
+    reply = client.post(
+        "/link", content=b"--x\r\nnonsense", headers={"content-type": "multipart/form-data; boundary=x"}
+    )
+    assert reply.status_code == 400
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_large_body_is_a_413(client: TestClient, monkeypatch: pytest.MonkeyPatch, announced: bool) -> None:
+    monkeypatch.setattr(link_request, "MAX_BODY", 1000)
+    request = client.build_request("POST", "/link", data=POST, files={"image": ("a.png", b"x" * 2000, "image/png")})
+    body = request.read()
+    headers = {"content-type": request.headers["content-type"]}
+    reply = client.post("/link", content=body if announced else iter([body]), headers=headers)
+    assert reply.status_code == 413
+    assert "more than the 1000 bytes allowed" in reply.text
+
+
+def test_release_is_imported_once_and_anew_when_it_changes(
+    empty_store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tiny_release: Path,
+    tiny_backbones: BackboneSettings,
+    tiny_dataset: Path,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv(RELEASE_VARIABLE, str(tiny_release))
+    stored = find_release(tmp_path)
+    assert stored.is_relative_to(empty_store)
+    (model,) = bentoml.models.list(MODEL)
+    assert model.tag.version == artifact_hash(tiny_release)[:16]
+    assert model.info.labels == {
+        "dataset": "tiny",
+        "format": "2",
+        "backbone": "reference",
+        "accuracy_dev": "0.200",
+        "accuracy_test": "0.200",
+    }
+    written = (stored / MANIFEST).stat().st_ctime_ns
+    assert find_release(tmp_path) == stored
+    assert (stored / MANIFEST).stat().st_ctime_ns == written
+    monkeypatch.setenv(RELEASE_VARIABLE, str(make_release(tmp_path / "new", tiny_backbones, tiny_dataset, seed=1)))
+    assert find_release(tmp_path) != stored
+    assert len(bentoml.models.list(MODEL)) == 2
+
+
+@pytest.mark.usefixtures("empty_store")
+def test_half_imported_release_is_imported_again(
+    monkeypatch: pytest.MonkeyPatch, tiny_release: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(RELEASE_VARIABLE, str(tiny_release))
+    stored = find_release(tmp_path)
+    (stored / "mapper.safetensors").write_bytes(b"")
+    assert find_release(tmp_path) == stored
+    (stored / "model.yaml").unlink()
+    assert find_release(tmp_path) == stored
+    Linker.load(stored)
+
+
+@pytest.mark.usefixtures("empty_store")
+def test_without_a_release_the_latest_of_the_store_is_used(tiny_release: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"artifacts/release: no release .* run `make repro` \(or `dvc pull`\)"):
+        find_release(tmp_path)
+    shutil.copytree(tiny_release, tmp_path / "artifacts" / "release")
+    stored = find_release(tmp_path)
+    shutil.rmtree(tmp_path / "artifacts")
+    assert find_release(tmp_path) == stored
+
+
+@pytest.mark.usefixtures("empty_store")
+def test_named_release_that_is_not_there_is_no_reason_to_take_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(RELEASE_VARIABLE, str(tmp_path / "gone"))
+    with pytest.raises(ArtifactError, match="no release there, though GEMEL_RELEASE names it"):
+        find_release(tmp_path)
+
+
+@pytest.mark.usefixtures("empty_store")
+def test_damaged_release_is_not_imported(monkeypatch: pytest.MonkeyPatch, tiny_release: Path, tmp_path: Path) -> None:
+    damaged = shutil.copytree(tiny_release, tmp_path / "damaged")
+    (damaged / "corpus.parquet").write_bytes(b"x")
+    monkeypatch.setenv(RELEASE_VARIABLE, str(damaged))
+    with pytest.raises(ArtifactError, match=r"corpus\.parquet: 1 bytes, but its manifest says"):
+        find_release(tmp_path)
+
+
+@pytest.mark.usefixtures("empty_store")
+def test_release_with_its_models_is_imported_with_them(
+    monkeypatch: pytest.MonkeyPatch, tiny_release: Path, tmp_path: Path
+) -> None:
+    embed(tiny_release, tmp_path / "embedded")
+    monkeypatch.setenv(RELEASE_VARIABLE, str(tmp_path / "embedded"))
+    stored = find_release(tmp_path)
+    shutil.rmtree(tmp_path / "embedded")
+    Linker.load(stored, root=tmp_path)
+    assert bentoml.models.get(f"{MODEL}:latest").info.labels["backbone"] == "embed"
+
+
+@pytest.mark.usefixtures("empty_store")
+def test_release_of_a_newer_format_is_not_imported(
+    monkeypatch: pytest.MonkeyPatch, tiny_release: Path, tmp_path: Path
+) -> None:
+    newer = shutil.copytree(tiny_release, tmp_path / "newer")
+    manifest = json.loads((newer / MANIFEST).read_text())
+    manifest["facts"]["format"] = 3
+    (newer / MANIFEST).write_text(json.dumps(manifest))
+    monkeypatch.setenv(RELEASE_VARIABLE, str(newer))
+    with pytest.raises(ArtifactError, match=r"written by a newer gemel .*: upgrade gemel"):
+        find_release(tmp_path)
+    assert not bentoml.models.list()
