@@ -51,23 +51,12 @@ class Desk:
         """root: the project's. Raises: as Engine."""
         self.settings = settings
         self._amend = asyncio.Event()
-        self._feedback = (
-            None
-            if settings.feedback == "off"
-            else FeedbackStore(root / settings.feedback_folder, int(settings.max_feedback))
+        self._feedback = _feedback_store(root, settings)
+        self._records = _recorder(root, settings)
+        acting = self._feedback if settings.feedback == "act" else None
+        self.engine = Engine(
+            root, settings, None if acting is None else lambda bundle, linker: amended(bundle, acting, linker.encode)
         )
-        self._records = (
-            None
-            if settings.records == "off"
-            else Recorder(
-                root / settings.records_folder, settings.records, settings.record_rows, settings.record_seconds
-            )
-        )
-        store = self._feedback
-        if settings.feedback == "act" and store is not None:
-            self.engine = Engine(root, settings, lambda bundle, linker: amended(bundle, store, linker.encode))
-        else:
-            self.engine = Engine(root, settings)
         self._batcher: Batcher[Question, Linked] = Batcher(
             self.engine.answer, settings.batch_mentions, settings.max_inside
         )
@@ -170,15 +159,13 @@ class Desk:
         post = self._post(wanted)
         if not post.mentions:
             return (), self.engine.release.name
-        question = Question(post, wanted.explain)
+        question = Question(post, explain=wanted.explain)
         with self._batcher.room(question.weight):
-            pixels = await self._pixels(wanted, image)
-            if pixels is not None:
-                question = replace(question, post=replace(post, picture=pixels))
+            question = replace(question, pixels=await self._pixels(wanted, image))
             timed = await self._in_time(self._batcher.ask(question, question.weight))
         measures.count(timed)
         if self._records is not None:
-            self._records.add(question.post, timed, request_id)
+            self._records.add(post, timed, request_id, timed.answer.vector)
         found = zip(timed.answer.links, timed.answer.explanations, strict=True)
         return tuple(found_link(link, why, wanted.top_k) for link, why in found), timed.answer.release
 
@@ -241,3 +228,16 @@ class Desk:
 
     def _content(self, text: str) -> Facts:
         return {"text": text} if self.settings.log_content else {}
+
+
+def _feedback_store(root: Path, settings: ServiceSettings) -> FeedbackStore | None:
+    if settings.feedback == "off":
+        return None
+    return FeedbackStore(root / settings.feedback_folder, int(settings.max_feedback))
+
+
+def _recorder(root: Path, settings: ServiceSettings) -> Recorder | None:
+    if settings.records == "off":
+        return None
+    folder, most = root / settings.records_folder, int(settings.max_records)
+    return Recorder(folder, settings.records, settings.record_rows, settings.record_seconds, most)

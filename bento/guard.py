@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 import secrets
@@ -25,6 +26,7 @@ _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # What probes and the page's own files need no token for.
 OPEN = ("/livez", "/healthz", "/readyz", "/")
 OPEN_FOLDER = "/page/"
+LINGER_SECONDS = 2.0
 # As web servers log callers who have gone.
 NOTHING_SENT = 499
 _HEADERS = {
@@ -61,6 +63,7 @@ class Guard:
             facts["bytes"] = len(body)
             await self._app(scope, _replayed(body, receive), answer.send)
         except RefusedError as refusal:
+            await _discarded(receive)
             await refusal.response(request_id)(scope, receive, answer.send)
         except Exception:
             log.exception("failed", extra={"facts": {"request_id": request_id}})
@@ -156,6 +159,16 @@ def _request_id(headers: Headers) -> str:
     """The caller's, if it gave one that is harmless in a log, else a new one."""
     given = headers.get(ID_HEADER, "")
     return given if _ID.fullmatch(given) else uuid.uuid4().hex
+
+
+async def _discarded(receive: Receive) -> None:
+    """Let the rest of a body arrive, for a moment. Closed with some of it unread, a connection is reset, and its caller
+    never hears why.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while (await receive()).get("more_body", False):
+                pass
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -96,6 +96,7 @@ def _check_url(url: str, hosts: Sequence[str]) -> None:
     try:
         parts = urlsplit(url)
         scheme, host, port, user = parts.scheme, parts.hostname, parts.port, parts.username
+        url.encode("ascii")
     except ValueError as error:
         raise bad_request(f"image_url: {url[:200]!r} is no address ({error})") from None
     if scheme != "https" or port not in (None, 443) or user is not None or (host or "") not in hosts:

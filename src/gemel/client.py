@@ -232,7 +232,7 @@ def _of_post(post: Post, why: str) -> RequestError:
 
 
 def _png(picture: Any) -> bytes:
-    """Raises: RequestError if it is a preprocessed picture, which is one encoder's."""
+    """Raises: RequestError if it is a vision vector, which only the encoder that made it can use."""
     from PIL.Image import Image
 
     if not isinstance(picture, Image):

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from launched import ROOT, launched
+from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.slow
 SECRET = "Great shot of the Jaguar and nobody else's business"
@@ -68,3 +69,25 @@ def test_readme_curl_line_works(tmp_path: Path) -> None:
         command = line.replace("http://127.0.0.1:3000", service.url)
         reply = json.loads(subprocess.check_output(["bash", "-c", command], cwd=ROOT))
     assert reply["links"][0]["name"] == "Jaguar Cars"
+
+
+def test_person_visits_links_and_corrects(tmp_path: Path, tiny_release: Path, browser: Browser) -> None:
+    settings = {"GEMEL_SERVICE_FEEDBACK_FOLDER": str(tmp_path / "feedback")}
+    with launched(tmp_path, tiny_release, settings) as service, browser.new_page() as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(service.url)
+        page.click(".example")
+        page.click("button.main")
+        page.wait_for_selector(".card", timeout=60_000)
+        assert page.locator(".bars").count() == 2
+        said = httpx.get(f"{service.url}/info").json()
+        assert said["release"] in page.inner_text("#took")
+        page.click(".correction summary")
+        page.fill("[role=combobox]", "mercury")
+        page.click("[role=option]:has-text('planet')")
+        page.click(".correction button[type=submit]")
+        page.wait_for_selector(".said.done")
+        assert all(url.startswith((service.url, "blob:", "data:")) for url in asked)
+    (kept,) = (json.loads(line) for line in (tmp_path / "feedback" / "feedback.jsonl").read_text().splitlines())
+    assert (kept["mentions"][0]["mention"], kept["mentions"][0]["entity"]) == ("Jaguar", "Q308")
