@@ -7,7 +7,6 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -78,9 +77,7 @@ class Client:
     def __enter__(self) -> Client:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -198,8 +195,7 @@ class Client:
             replace(each.to_link(), post_id=asked.post.post_id, mention=mention)
             for each, mention in zip(found, mentions, strict=True)
         ]
-        unread = asked.unread
-        return links if unread is None else [replace(link, image=f"unreadable: {unread}") for link in links]
+        return links if asked.unread is None else [replace(link, image=f"unreadable: {asked.unread}") for link in links]
 
 
 def _asked(post: Post, results: int | None, *, explain: bool = False) -> _Asked:
@@ -225,13 +221,9 @@ def _asked(post: Post, results: int | None, *, explain: bool = False) -> _Asked:
         raise _of_post(post, reason(error)) from None
 
 
-def _wanted(mention: Mention) -> WantedMention:
+def _wanted(one: Mention) -> WantedMention:
     return WantedMention(
-        mention=mention.text,
-        start=mention.start,
-        end=mention.end,
-        candidates=mention.candidates,
-        type=mention.entity_type,
+        mention=one.text, start=one.start, end=one.end, candidates=one.candidates, type=one.entity_type
     )
 
 
@@ -255,5 +247,4 @@ def _base64(data: bytes | None) -> str | None:
 
 
 def _entity(found: FoundEntity) -> Entity:
-    names = (found.entity_id, found.name, found.label, found.description)
-    return Entity(*names, found.type, found.aliases, found.popularity)
+    return Entity(**found.model_dump(exclude={"type", "url"}), entity_type=found.type)
