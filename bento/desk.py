@@ -18,7 +18,7 @@ from bento.batcher import Batcher, Timed
 from bento.engine import Engine, Linked, Question, Release
 from bento.feedback import FeedbackFull, FeedbackStore, amended
 from bento.images import check_picture, fetched, preprocessed
-from bento.limits import check_link, check_place, check_text
+from bento.limits import check_feedback, check_link
 from bento.logs import LOGGER
 from bento.reading import decoded
 from bento.records import Recorder
@@ -101,10 +101,7 @@ class Desk:
         """
         if self._feedback is None:
             raise RefusedError(HTTPStatus.FORBIDDEN, "this service takes no feedback; its operator may allow it")
-        check_text(given.text, self.settings)
-        check_place(given.mention, given.start, given.end, given.text)
-        if given.mention not in given.text:
-            raise bad_request(f"mention: {given.mention[:80]!r} is not in the text; give it as it is written there")
+        check_feedback(given, self.settings)
         catalog = self.engine.release.catalog
         if given.entity_id is not None and given.entity_id not in catalog:
             raise bad_request(
@@ -205,6 +202,8 @@ class Desk:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._amend.wait(), self.settings.look_seconds)
             await self._exchange(self.engine.prepared)
+            if self._records is not None:
+                measures.lost.set(self._records.lost)
             if self._amend.is_set():
                 self._amend.clear()
                 await self._exchange(self.engine.amended)
