@@ -61,7 +61,7 @@ const link = () => alone(async (signal) => {
   await introduce();
   check();
   say("Linking…");
-  const image = await picture.base64(info.limits.image_bytes);
+  const image = await picture.base64(info.limits);
   const mentions = await mentionsToLink(byId("type").value.trim(), signal);
   const post = { text: field.text, image };
   const began = performance.now();

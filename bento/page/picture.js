@@ -36,12 +36,12 @@ export class Picture {
     if (file) byId("thumbnail").src = URL.createObjectURL(file);
   }
 
-  /* The image as base64, scaled down if it has more bytes than the limit; null without one. */
-  async base64(limit) {
+  /* The image as base64, scaled down if it has more bytes or pixels than the limits; null without one. */
+  async base64(limits) {
     if (!this.#file) return null;
     if (!this.#sent) {
-      const file = this.#file, fit = await fitted(file, limit), data = await encoded(fit);
-      if (file !== this.#file) return this.base64(limit);
+      const file = this.#file, fit = await fitted(file, await pixels(), limits), data = await encoded(fit);
+      if (file !== this.#file) return this.base64(limits);
       this.#sent = data;
       if (fit !== file) byId("file-size").textContent = `${megabytes(file.size)}, sent as ${megabytes(fit.size)}`;
     }
@@ -66,9 +66,15 @@ export class Picture {
   }
 }
 
+/* Of what is shown; 0 if it can't be. */
+async function pixels() {
+  await byId("thumbnail").decode().catch(() => null);
+  return byId("thumbnail").naturalWidth * byId("thumbnail").naturalHeight;
+}
+
 /* What the service would see of it: upright, the first frame, on white. */
-async function fitted(file, limit) {
-  if (file.size <= limit) return file;
+async function fitted(file, count, { image_bytes: limit, pixels: most }) {
+  if (file.size <= limit && count <= most) return file;
   const bitmap = await createImageBitmap(file).catch(() => null);
   for (const side of bitmap ? SIDES : []) {
     const smaller = await drawn(bitmap, side);

@@ -53,7 +53,14 @@ class PlayedService:
     feedback: str = "keep"
     notice: str = "The tiny models know nothing but the sample world."
     limits: dict[str, int] = field(
-        default_factory=lambda: {"text": 4000, "mention": 200, "image_bytes": 10_000_000, "top_k": 5, "mentions": 32}
+        default_factory=lambda: {
+            "text": 4000,
+            "mention": 200,
+            "image_bytes": 10_000_000,
+            "pixels": 25_000_000,
+            "top_k": 5,
+            "mentions": 32,
+        }
     )
     known: bool = False
     hold: Event = field(default_factory=Event)

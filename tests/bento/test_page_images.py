@@ -73,6 +73,16 @@ def test_large_image_is_scaled_down_upright(open_page: Opener, service: PlayedSe
     assert ", sent as " in page.inner_text("#file-size")
 
 
+def test_image_of_too_many_pixels_is_scaled_down(open_page: Opener, service: PlayedService) -> None:
+    service.limits["pixels"] = 2300 * 4 - 1
+    page = open_page()
+    plain = io.BytesIO()
+    Image.new("RGB", (2300, 4)).save(plain, "PNG")
+    page.set_input_files("#file", {"name": "wide.png", "mimeType": "image/png", "buffer": plain.getvalue()})
+    linked(page)
+    assert Image.open(io.BytesIO(base64.b64decode(service.linked[0].image or ""))).size == (2048, 4)
+
+
 def test_large_image_lies_on_white(open_page: Opener, service: PlayedService) -> None:
     service.limits["image_bytes"] = 3000
     page = open_page()
