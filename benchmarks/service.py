@@ -4,7 +4,8 @@ Each part plays against `bentoml serve` on the sample's release, in processes of
 settings of their own. load: latency, throughput, more than it can do, batches against none. soak: hours in minutes.
 malformed: requests that are none. limits: just within and one beyond. urls: addresses that lead to the machine itself.
 swap: releases exchanged under load. kill: `kill -9`, SIGTERM. Every link that is answered is compared with what the
-library's linker answers for that post. Needs `make repro`.
+library's linker answers for that post. With --shape the load alone, with a random LLM of that shape, on a GPU where
+there is one; its answers are not compared. Needs `make repro`.
 """
 
 from __future__ import annotations
@@ -20,16 +21,19 @@ from pathlib import Path
 import bentoml
 import torch
 
+from benchmarks.linking_models import SHAPES
 from benchmarks.output import show
 from benchmarks.service_kill import kill
 from benchmarks.service_limits import limits
 from benchmarks.service_load import capacity, load
 from benchmarks.service_malformed import malformed
-from benchmarks.service_posts import Shot, sample_posts
+from benchmarks.service_posts import Shot, make_shots, sample_posts
 from benchmarks.service_process import ROOT, Served
+from benchmarks.service_shapes import shaped
 from benchmarks.service_soak import WARM_UP, soak
 from benchmarks.service_swap import Releases, put, swap
 from benchmarks.service_urls import HOSTS, urls
+from gemel.core.settings import RuntimeSettings
 from gemel.stages import RELEASE
 
 # Those that count over all parts.
@@ -130,12 +134,26 @@ def measure(size: Size, parts: list[str]) -> dict[str, object]:
     return report
 
 
+def measure_shape(size: Size, shape: str) -> dict[str, object]:
+    """The load alone, with a random LLM of a shape."""
+    facts = {"shape": shape, "device": RuntimeSettings().torch_device, "torch": torch.__version__}
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        release = shaped(ROOT / RELEASE, shape, Path(name))
+        served = Served(Path(name) / "served", release)
+        stack.callback(served.stop)
+        single = Served(Path(name) / "single", release, batch_mentions=1)
+        stack.callback(single.stop)
+        shots = make_shots(sample_posts(size.posts), {})
+        return facts | asyncio.run(load(served.ready(), single.ready(), shots, size.load_s))
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)}; none: all")
     parser.add_argument("--quick", action="store_true", help="all parts in little more than a minute")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.add_argument("--minutes", type=float, default=20.0, help="of the soak; --quick has 20 seconds")
+    parser.add_argument("--shape", choices=SHAPES, help="the load alone, with a random LLM of this shape")
     settings = parser.parse_args()
     if unknown := [part for part in settings.parts if part not in PARTS]:
         parser.error(f"no part {unknown[0]!r}; there are {', '.join(PARTS)}")
@@ -145,7 +163,8 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     settings = parse()
     full = Size(200, 20.0, 10_000, 10, 60 * settings.minutes, WARM_UP)
-    report = measure(QUICK if settings.quick else full, settings.parts or list(PARTS))
+    size = QUICK if settings.quick else full
+    report = measure_shape(size, settings.shape) if settings.shape else measure(size, settings.parts or list(PARTS))
     show(report, "the service", as_json=settings.json)
 
 

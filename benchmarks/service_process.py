@@ -18,7 +18,7 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 MIB = 1024 * 1024
-START_S, STOP_S = 240.0, 30.0
+START_S, STOP_S = 600.0, 30.0
 WORKER = "_bentoml_impl.worker.service"
 
 

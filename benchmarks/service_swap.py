@@ -34,7 +34,7 @@ def renamed(release: Path, target: Path) -> Path:
     """Write a release in which the best known entities have other names."""
     bundle, facts = read_bundle(release), read_manifest(release, "release")
     tokenizer = load_tokenizer(facts["settings"]["backbone"]["llm"]["model"])
-    base = Contents(bundle.mapper, bundle.catalog, bundle.trie, bundle.demonstrations, bundle.vectors)
+    base = Contents(bundle.mapper, bundle.catalog, bundle.trie, bundle.demonstrations, bundle.vectors, release)
     best = bundle.catalog.table.sort("popularity", descending=True).head(RENAMED)
     changes = [EntityChange(row["entity_id"], name=f"{row['name']} II") for row in best.iter_rows(named=True)]
     changed = with_entity_changes(base, changes, lambda names: tokenize_names(names, tokenizer))
@@ -129,6 +129,9 @@ def _exchange(served: Served, place: Path, releases: Releases, times: int, done:
         for number, release in enumerate(releases.bad):
             put(release, place)
             _wait(partial(_refused, served, number + 1))
+        # A worker that starts anew has no former release to go on with.
+        put(releases.good[0], place)
+        _wait(partial(_serves, served, name_of(releases.good[0])))
     finally:
         done.set()
     return took
