@@ -3,7 +3,8 @@
 Mention strings come by Zipf's law, each time with another query behind the string's demonstrations. Two searches of one
 model take turns, call by call and in alternating order: one keeps contexts within a bound, the other reads each anew.
 By default that is the search alone, with a random model of `benchmarks.linking` and 16 demonstrations; with --release
-the whole of `Linker.link` on test posts of the sample world, images and retrieval included.
+the whole of `Linker.link` on test posts of the sample world, images and retrieval included. With --room the keys alone,
+without a model: which share of the calls finds its context, and which has one copied.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from benchmarks.output import show
 from benchmarks.sample_release import load_quietly
 from gemel.core.schema import Mention, Post
 from gemel.entities.trie_build import build_trie
-from gemel.llm.kept_contexts import SIGHTS, KeptContexts
+from gemel.llm.kept_contexts import SIGHTS, KeptContexts, Layers
 from gemel.llm.search import BeamSearch
 from gemel.llm.segments import Prompt
 from gemel.posts.tables import Tables
@@ -48,11 +49,13 @@ class Ranked:
 class Duel:
     """Lets both sides answer the same calls, and adds up what each took.
 
-    costs: of "kept" and "plain", over all calls; "kept, found" and "plain, found": over those that found their context.
+    strings: mention strings that the calls are drawn from. costs: of "kept" and "plain", over all calls; "kept, found"
+    and "plain, found": over those that found their context.
     """
 
     sides: dict[str, Callable[[Any], Ranked]]
     kept: KeptContexts
+    strings: int
     costs: dict[str, Cost] = field(default_factory=dict)
     different_names: int = 0
     different_lists: int = 0
@@ -92,6 +95,7 @@ class Duel:
             "different_lists": self.different_lists,
             "largest_score_difference": self.largest_score_difference,
             "calls": kept.mentions,
+            "strings": self.strings,
         }
 
     def _timed(self, side: str, call: Any) -> tuple[Ranked, Cost]:
@@ -136,7 +140,7 @@ def search_duel(settings: argparse.Namespace) -> tuple[Duel, list[Prompt]]:
         Prompt(prompts[rng.integers(len(prompts))].query, prompts[string].context, string)
         for string in zipf(len(prompts), settings.calls, settings.exponent)
     ]
-    return Duel({"kept": side(keeping), "plain": side(plain)}, keeping.kept), calls
+    return Duel({"kept": side(keeping), "plain": side(plain)}, keeping.kept, len(prompts)), calls
 
 
 def link_duel(settings: argparse.Namespace) -> tuple[Duel, list[Post]]:
@@ -158,7 +162,7 @@ def link_duel(settings: argparse.Namespace) -> tuple[Duel, list[Post]]:
         strings[string][rng.integers(len(strings[string]))]
         for string in zipf(len(strings), settings.calls, settings.exponent)
     ]
-    return Duel({"kept": side(keeping), "plain": side(plain)}, kept), calls
+    return Duel({"kept": side(keeping), "plain": side(plain)}, kept, len(strings)), calls
 
 
 def test_posts() -> list[list[Post]]:
@@ -173,6 +177,25 @@ def test_posts() -> list[list[Post]]:
     return sorted(by_string.values(), key=len, reverse=True)
 
 
+def keys_alone(settings: argparse.Namespace) -> dict[str, object]:
+    """Shares of the calls that find their context, and that have theirs copied, kept at first and at second sight."""
+    report: dict[str, object] = {"strings": settings.mentions, "calls": settings.calls, "room": settings.room}
+    for sights in (1, 2):
+        kept, copies = KeptContexts(settings.room, sights), 0
+
+        def copy() -> Layers:
+            nonlocal copies
+            copies += 1
+            return ()
+
+        for string in zipf(settings.mentions, settings.calls, settings.exponent):
+            if kept.find(string) is None:
+                kept.keep(string, 1, copy)
+        report |= {f"hit_share_{sights}": kept.facts().found / settings.calls}
+        report |= {f"copy_share_{sights}": copies / settings.calls}
+    return report
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="80 calls instead of 400, of 40 strings instead of 200")
@@ -180,6 +203,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--release", type=Path, help="link the sample's test posts with it: artifacts/release")
     parser.add_argument("--mib", type=int, default=256, help="MiB of keys and values that may be kept")
     parser.add_argument("--sights", type=int, default=SIGHTS, help="without --release: sights before a context is kept")
+    parser.add_argument("--room", type=int, help="look up keys alone, and hold so many contexts")
     parser.add_argument("--exponent", type=float, default=1.0, help="of Zipf's law")
     parser.add_argument("--mentions", type=int, help="another number of mention strings")
     parser.add_argument("--calls", type=int, help="another number of calls")
@@ -193,12 +217,15 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     settings = parse()
+    if settings.room:
+        show(keys_alone(settings), "keys of hot mentions, kept at first and at second sight", as_json=settings.json)
+        return
     transformers.logging.set_verbosity_error()
     duel, calls = link_duel(settings) if settings.release else search_duel(settings)
     # What a process does once belongs to neither side.
     duel.sides["plain"](calls[0])
     duel.run(calls)
-    report = duel.report() | {"strings": settings.mentions, "exponent": settings.exponent, "sights": settings.sights}
+    report = duel.report() | {"exponent": settings.exponent, "sights": settings.sights}
     if not settings.release:
         report |= setup_facts(settings)
     show(report, "contexts of hot mentions kept, against read anew", as_json=settings.json)

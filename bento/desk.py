@@ -18,7 +18,7 @@ from bento.batcher import Batcher, Timed
 from bento.engine import Engine, Linked, Question, Release
 from bento.feedback import FeedbackFull, FeedbackStore, amended
 from bento.images import check_picture, fetched, preprocessed
-from bento.limits import check_link, check_place, check_text
+from bento.limits import check_feedback, check_link
 from bento.logs import LOGGER
 from bento.reading import decoded
 from bento.records import Recorder
@@ -51,23 +51,12 @@ class Desk:
         """root: the project's. Raises: as Engine."""
         self.settings = settings
         self._amend = asyncio.Event()
-        self._feedback = (
-            None
-            if settings.feedback == "off"
-            else FeedbackStore(root / settings.feedback_folder, int(settings.max_feedback))
+        self._feedback = _feedback_store(root, settings)
+        self._records = _recorder(root, settings)
+        acting = self._feedback if settings.feedback == "act" else None
+        self.engine = Engine(
+            root, settings, None if acting is None else lambda bundle, linker: amended(bundle, acting, linker.encode)
         )
-        self._records = (
-            None
-            if settings.records == "off"
-            else Recorder(
-                root / settings.records_folder, settings.records, settings.record_rows, settings.record_seconds
-            )
-        )
-        store = self._feedback
-        if settings.feedback == "act" and store is not None:
-            self.engine = Engine(root, settings, lambda bundle, linker: amended(bundle, store, linker.encode))
-        else:
-            self.engine = Engine(root, settings)
         self._batcher: Batcher[Question, Linked] = Batcher(
             self.engine.answer, settings.batch_mentions, settings.max_inside
         )
@@ -112,10 +101,7 @@ class Desk:
         """
         if self._feedback is None:
             raise RefusedError(HTTPStatus.FORBIDDEN, "this service takes no feedback; its operator may allow it")
-        check_text(given.text, self.settings)
-        check_place(given.mention, given.start, given.end, given.text)
-        if given.mention not in given.text:
-            raise bad_request(f"mention: {given.mention[:80]!r} is not in the text; give it as it is written there")
+        check_feedback(given, self.settings)
         catalog = self.engine.release.catalog
         if given.entity_id is not None and given.entity_id not in catalog:
             raise bad_request(
@@ -170,15 +156,13 @@ class Desk:
         post = self._post(wanted)
         if not post.mentions:
             return (), self.engine.release.name
-        question = Question(post, wanted.explain)
+        question = Question(post, explain=wanted.explain)
         with self._batcher.room(question.weight):
-            pixels = await self._pixels(wanted, image)
-            if pixels is not None:
-                question = replace(question, post=replace(post, picture=pixels))
+            question = replace(question, pixels=await self._pixels(wanted, image))
             timed = await self._in_time(self._batcher.ask(question, question.weight))
         measures.count(timed)
         if self._records is not None:
-            self._records.add(question.post, timed, request_id)
+            self._records.add(post, timed, request_id, timed.answer.vector)
         found = zip(timed.answer.links, timed.answer.explanations, strict=True)
         return tuple(found_link(link, why, wanted.top_k) for link, why in found), timed.answer.release
 
@@ -218,6 +202,8 @@ class Desk:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._amend.wait(), self.settings.look_seconds)
             await self._exchange(self.engine.prepared)
+            if self._records is not None:
+                measures.lost.set(self._records.lost)
             if self._amend.is_set():
                 self._amend.clear()
                 await self._exchange(self.engine.amended)
@@ -241,3 +227,16 @@ class Desk:
 
     def _content(self, text: str) -> Facts:
         return {"text": text} if self.settings.log_content else {}
+
+
+def _feedback_store(root: Path, settings: ServiceSettings) -> FeedbackStore | None:
+    if settings.feedback == "off":
+        return None
+    return FeedbackStore(root / settings.feedback_folder, int(settings.max_feedback))
+
+
+def _recorder(root: Path, settings: ServiceSettings) -> Recorder | None:
+    if settings.records == "off":
+        return None
+    folder, most = root / settings.records_folder, int(settings.max_records)
+    return Recorder(folder, settings.records, settings.record_rows, settings.record_seconds, most)

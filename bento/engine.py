@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+
+import numpy as np
+from torch import Tensor
 
 from bento.release_store import find_release, release_folder
 from bento.settings import ServiceSettings
@@ -17,6 +20,7 @@ from gemel.core.schema import Explanation, Link, Post
 from gemel.core.settings import RuntimeSettings
 from gemel.entities.catalog import Catalog
 from gemel.entities.prefixes import PrefixIndex
+from gemel.features.tower import Vectors
 from gemel.links import link_or_refuse
 from gemel.mentions.dictionary import DictionaryFinder
 from gemel.posts.requests import RefusedLine
@@ -28,9 +32,10 @@ Amend = Callable[[Bundle, Linker], Bundle]
 
 @dataclass(frozen=True)
 class Question:
-    """A post to link. explain: say why, too."""
+    """A post to link. pixels: its image as Engine.preprocess gives it. explain: say why, too."""
 
     post: Post
+    pixels: Tensor | None = None
     explain: bool = False
 
     @property
@@ -41,11 +46,15 @@ class Question:
 
 @dataclass(frozen=True)
 class Linked:
-    """The links of a post, with why where that was asked for. release: that linked it."""
+    """The links of a post, with why where that was asked for.
+
+    release: that linked it. vector: of its image, (vision_dim,).
+    """
 
     links: tuple[Link, ...]
     explanations: tuple[Explanation | None, ...]
     release: str
+    vector: Vectors | None = None
 
 
 class Release:
@@ -99,11 +108,17 @@ class Engine:
     def answer(self, questions: Sequence[Question]) -> list[Linked | Exception]:
         """Link some posts together, each as it would be linked alone; those that can't be say why."""
         release = self.release
-        plain = [question.post for question in questions if not question.explain]
-        linked = iter(link_or_refuse(self._linker, plain, None))
-        return [
-            self._explained(question.post, release.name) if question.explain else _linked(next(linked), release.name)
+        seen = [question.pixels for question in questions if question.pixels is not None]
+        vectors = iter(self._linker.encode_pixels(seen))
+        posts = [
+            question.post if question.pixels is None else replace(question.post, picture=next(vectors))
             for question in questions
+        ]
+        asked = list(zip(posts, questions, strict=True))
+        linked = iter(link_or_refuse(self._linker, [post for post, question in asked if not question.explain], None))
+        return [
+            self._explained(post, release.name) if question.explain else _linked(post, next(linked), release.name)
+            for post, question in asked
         ]
 
     def prepared(self) -> Release | None:
@@ -149,10 +164,14 @@ class Engine:
             found = tuple(self._linker.explain(post))
         except GemelError as error:
             return error
-        return Linked(tuple(each.link for each in found), found, release)
+        return Linked(tuple(each.link for each in found), found, release, _vector(post))
 
 
-def _linked(found: list[Link] | RefusedLine, release: str) -> Linked | Exception:
+def _linked(post: Post, found: list[Link] | RefusedLine, release: str) -> Linked | Exception:
     if isinstance(found, RefusedLine):
         return RequestError(found.reason)
-    return Linked(tuple(found), (None,) * len(found), release)
+    return Linked(tuple(found), (None,) * len(found), release, _vector(post))
+
+
+def _vector(post: Post) -> Vectors | None:
+    return post.picture if isinstance(post.picture, np.ndarray) else None

@@ -9,7 +9,7 @@ from bento.settings import ServiceSettings
 from gemel.core.schema import Mention
 from gemel.posts.mentions import find_mention
 from gemel.posts.rows import MentionLine
-from gemel.wire import LinkRequest
+from gemel.wire import FeedbackRequest, LinkRequest
 
 
 def check_link(wanted: LinkRequest, settings: ServiceSettings) -> None:
@@ -46,6 +46,17 @@ def check_mention(mention: Mention, text: str, settings: ServiceSettings) -> Non
     check_count("mention", len(mention.text), settings.max_mention, "characters; link a part of it")
     check_count("candidates", len(mention.candidates), settings.max_candidates, "of a mention")
     check_place(mention.text, mention.start, mention.end, text)
+
+
+def check_feedback(given: FeedbackRequest, settings: ServiceSettings) -> None:
+    """Raises: RefusedError if a correction is of no mention of its text, or a field is too long."""
+    check_text(given.text, settings)
+    check_mention(Mention(given.mention, given.start, given.end), given.text, settings)
+    if given.mention not in given.text:
+        raise bad_request(f"mention: {given.mention[:80]!r} is not in the text; give it as it is written there")
+    check_count("comment", len(given.comment), settings.max_text, "characters")
+    for name, entity_id in (("entity_id", given.entity_id), ("answered", given.answered)):
+        check_count(name, len(entity_id or ""), settings.max_mention, "characters")
 
 
 def check_place(mention: str, start: int | None, end: int | None, text: str) -> None:

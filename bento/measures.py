@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from bento.batcher import Timed
 from bento.engine import Linked
@@ -13,6 +13,7 @@ links = Counter("gemel_links", "Mentions linked", ["answer", "image"])
 waited = Histogram("gemel_waited_seconds", "From a question to the beginning of its batch", buckets=SECONDS)
 worked = Histogram("gemel_batch_seconds", "Linking a batch", buckets=SECONDS)
 together = Histogram("gemel_batch_mentions", "Mentions of a batch", buckets=(1, 2, 4, 8, 16, 32, 64, 128))
+lost = Gauge("gemel_records_lost", "Rows of the records that could not be written", multiprocess_mode="livesum")
 releases = Counter("gemel_releases", "Other releases that were found", ["outcome"])
 
 

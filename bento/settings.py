@@ -39,7 +39,7 @@ class ServiceSettings(BaseSettings):
 
     feedback: off, keep it, or let it act at once as a demonstration too. max_feedback: bytes of all of it.
     records: off; what was asked and answered as numbers; or with texts. record_rows, record_seconds: after which a file
-    is written. log_content: whether the log may say what a user wrote.
+    is written. max_records: bytes of all files; the oldest go. log_content: whether the log may say what a user wrote.
 
     look_seconds: between looks for another release.
     """
@@ -74,6 +74,7 @@ class ServiceSettings(BaseSettings):
     records_folder: Path = Path(".gemel/records")
     record_rows: int = Field(default=1_000, gt=0)
     record_seconds: float = Field(default=60.0, gt=0)
+    max_records: ByteSize = Field(default=ByteSize(1024 * MIB), gt=0)
     log_content: bool = False
 
     look_seconds: float = Field(default=2.0, gt=0)

@@ -1,5 +1,6 @@
 """A bundle that holds its frozen models starts without any other folder, and links as before."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -7,6 +8,8 @@ import warnings
 from pathlib import Path
 
 import pytest
+import timm
+from safetensors.torch import save_file
 from tiny_world import make_backbones, make_release
 
 from gemel import embedding
@@ -14,8 +17,9 @@ from gemel.bundle import read_bundle
 from gemel.core.artifacts import MANIFEST, artifact_hash
 from gemel.core.errors import ArtifactError, BackboneError
 from gemel.core.schema import Link, Mention, Post
-from gemel.core.settings import BackboneSettings
+from gemel.core.settings import BackboneSettings, VisionSettings
 from gemel.embedding import embed, link_or_copy
+from gemel.features.encoder import load_encoder
 from gemel.predictor import Linker
 from gemel.release_facts import read_facts
 
@@ -155,7 +159,6 @@ def test_models_of_the_hub_come_from_its_cache(
     manifest["facts"]["settings"]["backbone"] |= {"llm": llm, "vision": vision}
     manifest["facts"]["models"] = {}
     (release / MANIFEST).write_text(json.dumps(manifest))
-    monkeypatch.setattr(embedding, "_expect_same", lambda *_: None)  # open_clip's loader looks at another cache
     embed(release, tmp_path / "embedded")
     shutil.rmtree(hub)
     assert links(tmp_path / "embedded", tiny_dataset / "images/00.png") == before
@@ -209,3 +212,34 @@ def test_symbolic_link_becomes_what_it_leads_to(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "a")
     link_or_copy(tmp_path / "link", tmp_path / "b")
     assert not (tmp_path / "b").is_symlink()
+
+
+def test_checkpoint_file_is_embedded_with_the_name_of_its_architecture(
+    backbones: BackboneSettings, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    release = make_release(tmp_path / "release", backbones, tiny_dataset)
+    checkpoint = tmp_path / "weights.safetensors"
+    save_file(timm.create_model("test_resnet").state_dict(), checkpoint)
+    set_vision(release, "timm:test_resnet.r160_in1k", str(checkpoint))
+    embed(release, tmp_path / "embedded")
+    wanted, vision = load_encoder("timm:test_resnet.r160_in1k", str(checkpoint)), read_vision(tmp_path / "embedded")
+    assert vision.pretrained == str(tmp_path / "embedded/backbone/vision/weights.safetensors")
+    found = load_encoder(vision.model, vision.pretrained)
+    assert dataclasses.replace(found, name="").fingerprint == dataclasses.replace(wanted, name="").fingerprint
+
+
+def read_vision(release: Path) -> VisionSettings:
+    return read_bundle(release).settings.backbone.vision
+
+
+def test_encoder_that_its_library_loads_otherwise_is_refused(
+    backbones: BackboneSettings, tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = make_release(tmp_path / "release", backbones, tiny_dataset)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    cache(tmp_path / "hub", "owner/eyes", tmp_path / "backbones/vision")
+    other = make_backbones(tmp_path / "other", seed=1).vision.model.removeprefix("local-dir:")
+    monkeypatch.setattr(embedding, "_snapshot", lambda *_: Path(other))
+    set_vision(release, "hf-hub:owner/eyes", None)
+    with pytest.raises(BackboneError, match="its files on the hub make another encoder than its library"):
+        embed(release, tmp_path / "embedded")

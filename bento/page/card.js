@@ -96,7 +96,7 @@ function change(link) {
   const best = link.candidates[0], [without] = link.explanation.without_image;
   const begins = link.nil || without.entity_id === best.entity_id
     ? `Without the image the ${subject(link)} would be `
-    : "The image changed the answer: without it, it would be ";
+    : "The image changed the answer: by the text alone it would be ";
   return [begins, ...instead(without, best), ...shift(best, link.explanation.blind_score)];
 }
 

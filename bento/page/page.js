@@ -26,7 +26,7 @@ async function alone(work) {
   try {
     await work(mine.signal);
   } catch (error) {
-    if (!isAborted(error) && mine === running) { complain(error.message); say(""); }
+    if (!mine.signal.aborted) { complain(error.message); say(""); }
   }
   if (mine === running) settle();
 }

@@ -24,6 +24,7 @@ from gemel.frozen import (
     SENTENCES,
     VISION,
     check_frozen,
+    check_modules,
     files_sha256,
     identify,
     local_vision,
@@ -119,6 +120,7 @@ def _put_sentences(settings: DemonstrationSettings, target: Path) -> Demonstrati
     else:
         place = Path(name) if is_local(name) else _snapshot(name, name)
     _put(name, place, target)
+    check_modules(Path(name), target)
     return replace(settings, encoder=_named(target))
 
 

@@ -22,7 +22,7 @@ LOCAL = "local-dir:"
 CHECKPOINTS = (".safetensors", ".pth", ".pt", ".bin")
 _CONFIGS = (".json", ".model", ".txt")
 _MODULES = "modules.json"
-_MODULE = re.compile(r"sentence_transformers(\.[a-z0-9_]+)+\.[A-Z]\w*")
+_MODULE = re.compile(r"sentence_transformers(\.[a-z0-9_]+)+\.(Transformer|Pooling|Normalize)")
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ def check_frozen(release: Path, recorded: Mapping[str, FrozenModel], settings: L
 
 
 def check_modules(release: Path, encoder: Path) -> None:
-    """Refuse an embedded sentence encoder that is made of anything but modules of sentence-transformers.
+    """Refuse an embedded sentence encoder that is made of anything but the three modules that most are made of.
 
-    Its file names them by import paths, which the library follows wherever they lead.
+    Its file names them by import paths, which the library follows wherever they lead, as other modules do once more.
     Raises: ArtifactError, naming the module.
     """
     path = encoder / _MODULES
@@ -84,8 +84,9 @@ def check_modules(release: Path, encoder: Path) -> None:
         raise ArtifactError(f"{release}: {path} is damaged ({error}); get the release again") from error
     if foreign := [module for module in modules if not _MODULE.fullmatch(module)]:
         raise ArtifactError(
-            f"{release}: its sentence encoder names {foreign[0]!r}, which is no module of sentence-transformers and "
-            "could run any code; don't use this release"
+            f"{release}: its sentence encoder names {foreign[0]!r}, which is none of Transformer, Pooling and "
+            "Normalize of sentence-transformers, and could run any code; don't use it, or push with --backbone "
+            "reference"
         )
 
 

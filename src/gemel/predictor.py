@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,8 +46,8 @@ class Models:
     """The frozen models, which outlive a release.
 
     root: the folder that relative paths of models start from. backbone: their settings, with paths from root.
-    device: a torch device. tokens_at_once: see RuntimeSettings. kept_bytes: see BeamSearch. recorded: the models, as the
-    release records them that they were loaded for.
+    device: a torch device. tokens_at_once: see RuntimeSettings. kept_bytes: see BeamSearch. recorded: as the release
+    has them that they were loaded for.
     """
 
     root: Path
@@ -187,7 +188,11 @@ class Linker:
 
     def encode(self, pictures: Sequence[Image]) -> list[Vectors]:
         """Vision vectors of decoded pictures, (vision_dim,) each."""
-        return list(self._models.encoder.encode(pictures))
+        return self.encode_pixels([self.preprocess(picture) for picture in pictures])
+
+    def encode_pixels(self, pixels: Sequence[Tensor]) -> list[Vectors]:
+        """Vision vectors of preprocessed pictures, (vision_dim,) each."""
+        return list(self._models.encoder.encode_pixels(torch.stack(list(pixels)))) if pixels else []
 
     def _try_out(self, opened: Opened) -> None:
         """Link a mention with what a release holds, soft tokens and all."""
@@ -255,21 +260,21 @@ class Linker:
 
     def _read_images(self, posts: Sequence[Post]) -> list[tuple[Vectors | None, str]]:
         """The vector of each post's image and how reading it went."""
-        pixels, statuses = {}, ["none"] * len(posts)
+        vectors: dict[int, Vectors] = {}
+        pictures, statuses = {}, ["none"] * len(posts)
         for place, post in enumerate(posts):
             try:
                 picture = _picture(post)
             except ImageError as error:
                 statuses[place] = f"unreadable: {error}"
                 continue
-            if picture is not None:
-                pixels[place] = picture if isinstance(picture, Tensor) else self.preprocess(picture)
-                statuses[place] = "read"
-        if not pixels:
-            return [(None, status) for status in statuses]
-        vectors = self._models.encoder.encode_pixels(torch.stack(list(pixels.values())))
-        encoded = dict(zip(pixels, vectors, strict=True))
-        return [(encoded.get(place), status) for place, status in enumerate(statuses)]
+            if isinstance(picture, np.ndarray):
+                vectors[place] = picture
+            elif picture is not None:
+                pictures[place] = picture
+            statuses[place] = "none" if picture is None else "read"
+        vectors |= dict(zip(pictures, self.encode(list(pictures.values())), strict=True))
+        return [(vectors.get(place), status) for place, status in enumerate(statuses)]
 
 
 def _opened(bundle: Bundle, stamp: Stamp, models: Models) -> Opened:
@@ -308,7 +313,7 @@ def _explain(opened: Opened, asked: _Asked, results: int | None) -> Explanation:
     )
 
 
-def _picture(post: Post) -> Image | Tensor | None:
+def _picture(post: Post) -> Image | Vectors | None:
     if post.picture is not None or post.image is None:
         return post.picture
     return read_image(post.image)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from bentoml._internal.service.loader import load
 
 from bento.release_store import RELEASE_VARIABLE
 
@@ -76,3 +77,8 @@ def test_container_is_asked_whether_it_is_ready(bento: Path) -> None:
 def test_only_the_container_listens_to_its_network(bento: Path) -> None:
     assert "ARG BENTOML_HOST=0.0.0.0" in (bento / "env/docker/Dockerfile").read_text()
     assert "host: 127.0.0.1" in (bento / "bento.yaml").read_text()
+
+
+def test_serving_without_arguments_finds_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert load(".", working_dir=".").name == "Gemel"

@@ -105,7 +105,7 @@ def test_card_tells_the_answer_and_its_reasons(page: Page) -> None:
         "Jaguar\ncharacters 18–24\nsure",
         "98.7 %\nvery likely",
         "British luxury car maker",
-        "The image changed the answer: without it, it would be Jaguar.",
+        "The image changed the answer: by the text alone it would be Jaguar.",
         "The image raised the score of Jaguar Cars by 0.34, to 0.00.",
     ):
         assert words in said

@@ -73,6 +73,18 @@ def test_large_image_is_scaled_down_upright(open_page: Opener, service: PlayedSe
     assert ", sent as " in page.inner_text("#file-size")
 
 
+def test_large_image_lies_on_white(open_page: Opener, service: PlayedService) -> None:
+    service.limits["image_bytes"] = 3000
+    page = open_page()
+    clear = Image.open(io.BytesIO(noise(40, 40, "PNG")))
+    clear.putalpha(0)
+    clear.save(file := io.BytesIO(), "PNG")
+    page.set_input_files("#file", {"name": "clear.png", "mimeType": "image/png", "buffer": file.getvalue()})
+    linked(page)
+    sent = Image.open(io.BytesIO(base64.b64decode(service.linked[0].image or "")))
+    assert sent.getextrema() == ((255, 255),) * 3
+
+
 def test_large_file_that_is_not_understood_is_refused(open_page: Opener, service: PlayedService) -> None:
     service.limits["image_bytes"] = 1000
     page = open_page()

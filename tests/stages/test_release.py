@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from gemel.bundle import ENTITIES, read_bundle
+from gemel.card import CARD
 from gemel.core.artifacts import MANIFEST, artifact_hash, file_sha256, new_artifact, read_manifest
 from gemel.core.errors import ArtifactError
 from gemel.core.schema import Mention, Post
@@ -35,6 +36,21 @@ def test_manifest_says_what_the_bundle_is_made_of() -> None:
     assert facts["made_from"] == {folder.name: artifact_hash(folder) for folder in stage.INPUTS}
     assert facts["accuracy"]["test"] == json.loads(METRICS.read_text())["test"]["accuracy"]
     assert (facts["dataset"], facts["graded_by"]) == ("tiny", "id")
+
+
+@pytest.mark.usefixtures("in_project")
+def test_manifest_names_its_format_the_frozen_models_and_more_figures() -> None:
+    facts = read_manifest(RELEASE, "release")
+    assert (facts["format"], facts["backbone"]) == (2, "reference")
+    assert [len(model["sha256"]) for model in facts["models"].values()] == [64, 64]
+    assert facts["metrics"]["test"]["hits_at_5"] == json.loads(METRICS.read_text())["test"]["hits_at_5"]
+
+
+@pytest.mark.usefixtures("in_project")
+def test_model_card_goes_with_the_bundle() -> None:
+    card = (RELEASE / CARD).read_text()
+    assert "# gemel, data set tiny" in card
+    assert read_manifest(RELEASE, "release")["protocol"]["names SHA-256"] in card
 
 
 @pytest.mark.usefixtures("in_project")

@@ -125,6 +125,13 @@ def test_files_that_no_reader_opens_are_refused(release: Path, tmp_path: Path) -
     assert not (tmp_path / "mine").exists()
 
 
+def test_link_to_a_release_stays_and_leads_to_the_new_one(release: Path, other: Path, tmp_path: Path) -> None:
+    (tmp_path / "current").symlink_to(release)
+    pull_release(str(other), tmp_path / "current")
+    assert (tmp_path / "current").is_symlink()
+    assert artifact_hash(release) == artifact_hash(other)
+
+
 def test_nothing_at_the_source_is_said(tmp_path: Path) -> None:
     with pytest.raises(TransferError, match="no release there, or its push was not finished; check the address"):
         pull_release(str(tmp_path / "gone"), tmp_path / "mine")

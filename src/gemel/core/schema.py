@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from PIL.Image import Image
-    from torch import Tensor
 
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
@@ -37,14 +38,14 @@ class Post:
     """A text, at most one image, and the mentions to link.
 
     image: path of an image file, or None. A post without a readable image is linked by its text alone. picture: the
-    image itself, for who has no file: decoded as core.images does, or preprocessed by Linker.preprocess.
+    image itself, for who has no file: decoded as core.images does, or its vision vector, (vision_dim,).
     """
 
     text: str
     mentions: tuple[Mention, ...]
     image: Path | None = None
     post_id: str = ""
-    picture: Image | Tensor | None = field(default=None, compare=False, repr=False)
+    picture: Image | npt.NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

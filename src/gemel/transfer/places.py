@@ -56,4 +56,4 @@ def open_place(address: str, *, public: bool = False) -> Place:
         return StorePlace(address)
     from gemel.transfer.folder import FolderPlace
 
-    return FolderPlace(Path(address).absolute())
+    return FolderPlace(Path(address).resolve())

@@ -34,7 +34,8 @@ def pull_release(source: str, into: Path) -> Pulled:
     Raises: ArtifactError if the release is damaged, of a newer format, or lists what no release has; TransferError if
     there is none, the place can't be used, the folder holds something else, or the disk has no room.
     """
-    into = into.absolute()
+    # A link stays, and what it leads to is exchanged.
+    into = into.resolve()
     place = open_place(source)
     with in_words(source):
         content = place.manifest()

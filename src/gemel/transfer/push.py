@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gemel.core.artifacts import MANIFEST
-from gemel.embedding import embed
 from gemel.release_facts import EMBED, REFERENCE, Backbone, read_facts
 from gemel.transfer.errors import TransferError, in_words
 from gemel.transfer.listing import Listing, parse_listing
@@ -60,6 +59,9 @@ def _as_wanted(release: Path, backbone: Backbone | None) -> Iterator[Path]:
         return
     if backbone == REFERENCE:
         raise TransferError(f"{release}: holds its frozen models; only `dvc repro release` makes one that names them")
+    # It brings torch, which a release that goes as it is need not wait for.
+    from gemel.embedding import embed
+
     # Beside it, so that hard links can be made.
     with tempfile.TemporaryDirectory(prefix=f".{release.name}.{EMBED}-", dir=release.absolute().parent) as folder:
         embed(release, Path(folder) / release.name)
