@@ -251,6 +251,17 @@ def test_what_has_no_room_hears_it_at_once_and_when_to_come_back(client: TestCli
     assert client.post("/link", json=POST).status_code == 200
 
 
+def test_batch_that_can_never_have_room_is_told_to_come_in_parts(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = app.state.desk
+    monkeypatch.setattr(desk, "settings", desk.settings.model_copy(update={"max_inside": 8}))
+    explained = POST | {"explain": True}
+    words = "posts: 12, more than the 8 allowed (mentions that may wait, each that is to be explained counting as four"
+    assert words in refusal(client.post("/link_batch", json={"posts": [explained] * 3}))
+    assert client.post("/link_batch", json={"posts": [explained] * 2}).status_code == 200
+
+
 def test_answers_are_never_mixed_up(client: TestClient, tiny_release: Path, tiny_dataset: Path) -> None:
     images = [tiny_dataset / "images" / f"{number:02d}.png" for number in range(5)]
     names = sorted({mention for _, _, _, mention, _ in WHO})
