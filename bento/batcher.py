@@ -98,10 +98,7 @@ class Batcher(Generic[Question, Answer]):
             while batch := self._next():
                 began = time.perf_counter()
                 questions = [job.question for job in batch]
-                try:
-                    answers = await loop.run_in_executor(self._thread, self._answer, questions)
-                except Exception as error:
-                    answers = [error] * len(batch)
+                answers = await loop.run_in_executor(self._thread, self._answers, questions)
                 _tell(batch, answers, began)
 
     @contextlib.asynccontextmanager
@@ -121,6 +118,15 @@ class Batcher(Generic[Question, Answer]):
     async def between(self, work: Callable[[], None]) -> None:
         """Do something between two batches."""
         await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _answers(self, questions: Sequence[Question]) -> Sequence[Answer | Exception]:
+        """One answer for each question. Where a batch fails, each is asked by itself: none fails for another's sake."""
+        try:
+            return self._answer(questions)
+        except Exception as error:
+            if len(questions) == 1:
+                return [error]
+        return [answer for question in questions for answer in self._answers([question])]
 
     def _next(self) -> list[_Job[Question, Answer]]:
         """The questions of the next batch, the longest waiting first; none if nobody waits."""

@@ -18,7 +18,7 @@ from bento.batcher import Batcher, Timed
 from bento.engine import Engine, Linked, Question, Release
 from bento.feedback import FeedbackFull, FeedbackStore, amended
 from bento.images import check_picture, fetched, preprocessed
-from bento.limits import check_feedback, check_link
+from bento.limits import check_feedback, check_link, check_room
 from bento.logs import LOGGER
 from bento.reading import decoded
 from bento.records import Recorder
@@ -84,15 +84,15 @@ class Desk:
 
     async def link_batch(self, wanted: BatchRequest, request_id: str, facts: Facts) -> BatchReply:
         """The links of some posts, each by itself."""
-        try:
-            # Where one of them finds no room, the others are not linked in vain.
+        check_room(sum(map(self._weight, wanted.posts)), self.settings)
+        try:  # Where one of them finds no room, the others are not linked in vain.
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._item(post, request_id)) for post in wanted.posts]
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        found = [task.result() for task in tasks]
-        facts |= {"posts": len(found), "release": self.engine.release.name}
-        return BatchReply(results=tuple(found), release=self.engine.release.name, request_id=request_id)
+        results, release = tuple(task.result() for task in tasks), self.engine.release.name
+        facts |= {"posts": len(results), "release": release}
+        return BatchReply(results=results, release=release, request_id=request_id)
 
     async def feedback(self, given: FeedbackRequest, image: bytes | None, request_id: str) -> FeedbackReply:
         """Keep a correction, and let it act if it may.
@@ -137,6 +137,14 @@ class Desk:
             token_needed=settings.token is not None,
             limits=limits,
         )
+
+    def _weight(self, wanted: LinkRequest) -> int:
+        """How much room a post of a batch will take; one that is refused takes none."""
+        try:
+            check_link(wanted, self.settings)
+            return Question(self._post(wanted), explain=wanted.explain).weight
+        except (RefusedError, RequestError):
+            return 0
 
     async def _item(self, wanted: LinkRequest, request_id: str) -> BatchItem:
         try:

@@ -78,3 +78,9 @@ def check_batch(posts: Sequence[LinkRequest], settings: ServiceSettings) -> None
     check_count("posts", len(posts), settings.max_posts, "of a batch; send it in parts")
     mentions = sum(len(post.mentions or ()) for post in posts)
     check_count("mentions", mentions, settings.max_batch_mentions, "of a batch; send it in parts")
+
+
+def check_room(weight: int, settings: ServiceSettings) -> None:
+    """Raises: RefusedError if a batch takes more room than there is for all: it would find none later either."""
+    words = "that may wait, each that is to be explained counting as four; send it in parts"
+    check_count("posts", weight, settings.max_inside, f"mentions {words}")

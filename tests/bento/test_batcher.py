@@ -96,6 +96,24 @@ def test_batch_that_fails_fails_its_questions_and_no_others() -> None:
     play(work())
 
 
+def test_question_that_breaks_its_batch_fails_alone() -> None:
+    async def work() -> None:
+        def answer(questions: Sequence[int]) -> list[int | Exception]:
+            if 0 in questions:
+                raise MemoryError("no room")
+            return list(questions)
+
+        batcher = Batcher(answer, most=8, most_inside=100)
+        asked = [asyncio.create_task(batcher.ask(number)) for number in (1, 0, 2)]
+        await asyncio.sleep(0)
+        async with batcher.running():
+            found = await asyncio.gather(*asked, return_exceptions=True)
+        assert isinstance(found[1], MemoryError)
+        assert [found[0].answer, found[2].answer] == [1, 2]
+
+    play(work())
+
+
 def test_question_of_a_caller_who_has_gone_is_never_answered() -> None:
     async def work() -> None:
         slow = Slow()
