@@ -59,18 +59,19 @@ class Batcher(Generic[Question, Answer]):
         self._thread = ThreadPoolExecutor(1, "linker")
         self.inside = 0
 
-    @contextlib.contextmanager
-    def room(self, weight: int) -> Iterator[None]:
-        """Let something in, for as long as this is open.
-
-        Raises: RefusedError, status 429, if there is no room; what is too heavy for all of it is let in alone.
-        """
+    def check_room(self, weight: int = 1) -> None:
+        """Raises: RefusedError, status 429, if there is no room; what is too heavy for all of it has to be alone."""
         if self.inside and self.inside + weight > self._most_inside:
             raise RefusedError(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 f"{self.inside} mentions are being linked or waiting, and {self._most_inside} may; try again later",
                 {"retry-after": str(RETRY_SECONDS)},
             )
+
+    @contextlib.contextmanager
+    def room(self, weight: int) -> Iterator[None]:
+        """Let something in, for as long as this is open. Raises: RefusedError as check_room."""
+        self.check_room(weight)
         self.inside += weight
         try:
             yield

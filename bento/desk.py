@@ -60,6 +60,7 @@ class Desk:
         self._batcher: Batcher[Question, Linked] = Batcher(
             self.engine.answer, settings.batch_mentions, settings.max_inside
         )
+        self.check_room = self._batcher.check_room
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:

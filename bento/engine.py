@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from bento.release_store import find_release, release_folder
+from bento.logs import LOGGER
+from bento.release_store import find_release, release_folder, remember_served, served_last
 from bento.settings import ServiceSettings
 from gemel.bundle import Bundle, stamp_of
 from gemel.core.artifacts import artifact_hash, read_manifest
@@ -26,6 +28,7 @@ from gemel.mentions.dictionary import DictionaryFinder
 from gemel.posts.requests import RefusedLine
 from gemel.predictor import Linker, Opened
 
+log = logging.getLogger(LOGGER)
 RELEASE_DIGITS = 16
 Amend = Callable[[Bundle, Linker], Bundle]
 
@@ -91,18 +94,23 @@ class Engine:
         """Load the release and its frozen models, and link a mention with them.
 
         root: the project's. amend: what the service adds to a release, such as feedback that acts at once.
+        Where the release can't be used, the one that was served last is loaded, and the log says why: a worker that
+        comes back must not fail for a bad release that the others refused.
         Raises: ArtifactError if there is no release, or it is damaged; BackboneError if a frozen model can't be had.
         """
-        self._root, self._amend = root, amend
+        self._root, self._amend, self._kept_bytes = root, amend, int(settings.kept_prompts)
         self._refused: object = None
         self._changing = threading.Lock()
-        folder = find_release(root)
         self._seen = self._stamp()
-        self._linker = Linker.load(
-            folder, root=root, device=RuntimeSettings().torch_device, kept_bytes=int(settings.kept_prompts)
-        )
-        self.release = self._opened(folder)
-        self._linker.opened = self.release.opened
+        try:
+            self.release = self._loaded(find_release(root))
+        except GemelError as error:
+            former = served_last(root)
+            if former is None:
+                raise
+            self.release = self._loaded(former)
+            log.error("the release is refused", extra={"facts": {"in_use": self.release.name, "why": str(error)}})
+        self.take_up(self.release)
         self.preprocess = self._linker.preprocess
 
     def answer(self, questions: Sequence[Question]) -> list[Linked | Exception]:
@@ -147,6 +155,12 @@ class Engine:
         """Use a release from now on. Call it between two calls of `answer`."""
         self._linker.opened = release.opened
         self.release = release
+        remember_served(self._root, release.folder)
+
+    def _loaded(self, folder: Path) -> Release:
+        device = RuntimeSettings().torch_device
+        self._linker = Linker.load(folder, root=self._root, device=device, kept_bytes=self._kept_bytes)
+        return self._opened(folder)
 
     def _opened(self, folder: Path) -> Release:
         amend = self._amend

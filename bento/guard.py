@@ -9,12 +9,14 @@ import re
 import secrets
 import time
 import uuid
+from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bento.batcher import RETRY_SECONDS
 from bento.logs import LOGGER
 from bento.refusals import RefusedError, error_response, unexpected
 from bento.settings import read_settings
@@ -26,6 +28,7 @@ _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # What probes and the page's own files need no token for.
 OPEN = ("/livez", "/healthz", "/readyz", "/")
 OPEN_FOLDER = "/page/"
+LINKING = ("/link", "/link_batch")
 LINGER_SECONDS = 2.0
 # As web servers log callers who have gone.
 NOTHING_SENT = 499
@@ -37,11 +40,17 @@ _HEADERS = {
 
 
 class Guard:
-    """Refuses requests without the token, or whose body is too large or too slow, before anything reads them."""
+    """Refuses requests without the token, for which there is no room, or whose body is too large or too slow.
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Raises: ConfigError if the service's settings can't be used."""
-        self._app, self._settings = app, read_settings()
+    It does so before anything reads them.
+    """
+
+    def __init__(self, app: ASGIApp, check_room: Callable[[], None]) -> None:
+        """check_room: raises RefusedError while nothing more can be linked.
+
+        Raises: ConfigError if the service's settings can't be used.
+        """
+        self._app, self._settings, self._check_room, self._held = app, read_settings(), check_room, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; connections of another kind are refused."""
@@ -59,9 +68,11 @@ class Guard:
         answer = _Answer(send, request_id)
         try:
             self._check_token(scope)
-            body = await self._body(scope, receive)
-            facts["bytes"] = len(body)
-            await self._app(scope, _replayed(body, receive), answer.send)
+            if scope["method"] == "POST" and scope["path"] in LINKING:
+                self._check_room()
+            async with self._body(scope, receive) as body:
+                facts["bytes"] = len(body)
+                await self._app(scope, _replayed(body, receive), answer.send)
         except RefusedError as refusal:
             await _discarded(receive)
             await refusal.response(request_id)(scope, receive, answer.send)
@@ -88,30 +99,47 @@ class Guard:
                 {"www-authenticate": "Bearer"},
             )
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+    @contextlib.asynccontextmanager
+    async def _body(self, scope: Scope, receive: Receive) -> AsyncIterator[bytes]:
+        """The whole body, which counts as held while this is open."""
         announced = Headers(scope=scope).get("content-length", "0")
         self._check_size(int(announced) if announced.isascii() and announced.isdigit() else 0)
-        seconds = self._settings.upload_seconds
+        body, seconds = bytearray(), self._settings.upload_seconds
         try:
             async with asyncio.timeout(seconds):
-                return await self._received(receive)
+                await self._receive(body, receive)
+            yield bytes(body)
         except TimeoutError:
             raise RefusedError(
                 HTTPStatus.REQUEST_TIMEOUT,
                 f"the body did not arrive within {seconds:g} seconds; send a smaller image, or from a faster network",
                 {"connection": "close"},
             ) from None
+        finally:
+            self._held -= len(body)
 
-    async def _received(self, receive: Receive) -> bytes:
-        body = bytearray()
+    async def _receive(self, body: bytearray, receive: Receive) -> None:
+        """Fill in a body as it comes."""
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise RefusedError(HTTPStatus.BAD_REQUEST, "the connection was closed before the body was complete")
-            body += message.get("body", b"")
+            part = message.get("body", b"")
+            self._check_held(len(part))
+            self._held += len(part)
+            body += part
             self._check_size(len(body))
             if not message.get("more_body", False):
-                return bytes(body)
+                return
+
+    def _check_held(self, size: int) -> None:
+        most = int(self._settings.max_held)
+        if self._held + size > most:
+            raise RefusedError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"the bodies that are being answered have {self._held} bytes, and {most} may; try again later",
+                {"retry-after": str(RETRY_SECONDS), "connection": "close"},
+            )
 
     def _check_size(self, size: int) -> None:
         if size > self._settings.max_body:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -15,6 +16,7 @@ from bentoml.models import ModelContext
 from filelock import FileLock
 
 from gemel.core.artifacts import MANIFEST, artifact_hash
+from gemel.core.drafts import whole_file
 from gemel.core.errors import ArtifactError
 from gemel.release_facts import read_facts
 from gemel.stages import RELEASE
@@ -45,6 +47,26 @@ def release_folder(root: Path) -> Path:
     """Where the release to serve is looked for: the folder that GEMEL_RELEASE names, else the project's."""
     named = os.environ.get(RELEASE_VARIABLE)
     return Path(named) if named else root / RELEASE
+
+
+def remember_served(root: Path, folder: Path) -> None:
+    """Note which release of the store answers now, for workers that come back. folder: of the store."""
+    with whole_file(_note(root)) as draft:
+        draft.write_text(folder.name, encoding="utf-8")
+
+
+def served_last(root: Path) -> Path | None:
+    """The folder, in the store, of the release that answered last; None if there is none any more."""
+    try:
+        return _stored(Tag(MODEL, _note(root).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+def _note(root: Path) -> Path:
+    # Services that look for releases in different places may share a store.
+    place = hashlib.sha256(str(release_folder(root).absolute()).encode()).hexdigest()[:VERSION_DIGITS]
+    return Path(BentoMLContainer.bentoml_home.get()) / f"{MODEL}-{place}.served"
 
 
 def _imported(release: Path) -> Path:

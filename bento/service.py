@@ -5,6 +5,7 @@ curl -F text="Great shot of the Jaguar this morning" -F mention=Jaguar -F image=
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import bentoml
@@ -19,6 +20,7 @@ from bento.settings import read_settings
 from gemel.core.errors import GemelError
 
 ROOT = Path(__file__).resolve().parents[1]
+SWITCH_SECONDS = 0.0005
 
 
 # Loopback: whoever opens it to a network says so, with `--host`. The guard writes a line for each request itself.
@@ -45,7 +47,9 @@ class Gemel:
 
     def __init__(self) -> None:
         write_log()
+        # While the linker computes, each step of a request waits for its turn: as long as this, at Python's 5 ms.
+        sys.setswitchinterval(SWITCH_SECONDS)
         app.state.desk = Desk(ROOT, read_settings())
 
 
-Gemel.add_asgi_middleware(Guard)  # type: ignore[attr-defined]
+Gemel.add_asgi_middleware(Guard, check_room=lambda: app.state.desk.check_room())  # type: ignore[attr-defined]

@@ -28,9 +28,10 @@ class ServiceSettings(BaseSettings):
 
     token: callers must send it as `Authorization: Bearer …`; None: none is asked for.
 
-    max_body: bytes of a request. max_image, max_pixels: of an image. max_text, max_mention: characters. max_mentions:
-    of a post. max_posts, max_batch_mentions: of a batch. max_candidates: ids that a mention may be chosen among.
-    max_top_k: candidates in an answer. upload_seconds: for a body to arrive. answer_seconds: from then to the answer.
+    max_body: bytes of a request; max_held: of all that are answered at a time. max_image, max_pixels: of an image.
+    max_text, max_mention: characters. max_mentions: of a post. max_posts, max_batch_mentions: of a batch.
+    max_candidates: ids that a mention may be chosen among. max_top_k: candidates in an answer. upload_seconds: for a
+    body to arrive. answer_seconds: from then to the answer.
 
     max_inside: mentions that are linked or wait for it; what comes beyond is refused at once. batch_mentions: linked
     together. kept_prompts: bytes of prompts of frequent mentions that are kept read.
@@ -49,6 +50,7 @@ class ServiceSettings(BaseSettings):
     token: SecretStr | None = Field(default=None, min_length=16)
 
     max_body: ByteSize = Field(default=ByteSize(20 * MIB), gt=0)
+    max_held: ByteSize = Field(default=ByteSize(512 * MIB), gt=0)
     max_image: ByteSize = Field(default=ByteSize(10 * MIB), gt=0)
     max_pixels: int = Field(default=25_000_000, gt=0)
     max_text: int = Field(default=4_000, gt=0)

@@ -110,6 +110,23 @@ def test_damaged_release_is_refused_once_and_the_former_goes_on(
     assert engine.prepared() is not None
 
 
+def test_worker_that_comes_back_takes_the_release_that_was_served_if_the_new_one_is_bad(
+    release: Path, other: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    served = Engine(tmp_path, ServiceSettings()).release.name
+    (other / "corpus.parquet").write_bytes(b"x")
+    put(other, release)
+    assert Engine(tmp_path, ServiceSettings()).release.name == served
+    (refusal,) = (record for record in caplog.records if record.message == "the release is refused")
+    assert "corpus.parquet" in refusal.facts["why"]
+
+
+def test_first_worker_does_not_start_with_a_bad_release(release: Path, tmp_path: Path) -> None:
+    (release / "corpus.parquet").write_bytes(b"x")
+    with pytest.raises(ArtifactError, match=r"corpus\.parquet"):
+        Engine(tmp_path, ServiceSettings())
+
+
 def test_service_says_that_a_release_was_refused_and_goes_on(
     release: Path, other: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,14 +3,17 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 import pytest
+from starlette.responses import JSONResponse
 
 from bento import guard
 from bento.app import app
 from bento.batcher import Batcher
 from bento.guard import Guard
+from bento.refusals import RefusedError
 from bento.settings import ServiceSettings
 from gemel.wire import LinkReply
 
@@ -53,7 +56,7 @@ async def silent(*_: Any) -> None:
 
 
 def guarded(inner: Any, caller: Caller, **scope: Any) -> None:
-    asyncio.run(Guard(inner)(SCOPE | scope, caller.receive, caller.send))
+    asyncio.run(Guard(inner, lambda: None)(SCOPE | scope, caller.receive, caller.send))
 
 
 def test_body_that_never_ends_is_refused_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +127,9 @@ def test_queued_question_of_a_caller_who_has_gone_is_dropped(monkeypatch: pytest
     async def play() -> tuple[Caller, OneAtATime]:
         desk, goes, stays = OneAtATime(), Caller(BODY), Caller(BODY | {"body": b'{"text": "stays"}'})
         monkeypatch.setattr(app.state, "desk", desk, raising=False)
-        asked = [asyncio.create_task(Guard(app)(SCOPE.copy(), one.receive, one.send)) for one in (goes, stays)]
+        asked = [
+            asyncio.create_task(Guard(app, lambda: None)(SCOPE.copy(), one.receive, one.send)) for one in (goes, stays)
+        ]
         while len(desk.batcher._jobs) < 2:
             await asyncio.sleep(0)
         goes.goes.set()
@@ -135,3 +140,42 @@ def test_queued_question_of_a_caller_who_has_gone_is_dropped(monkeypatch: pytest
 
     stays, desk = asyncio.run(play())
     assert (stays.status, desk.seen) == (200, ["stays"])
+
+
+def test_body_is_not_read_while_there_is_no_room() -> None:
+    def full() -> None:
+        raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "no room")
+
+    for path, sentence in (("/link", "no room"), ("/link_batch", "no room"), ("/feedback", "reached")):
+        caller = Caller(BODY)
+        asyncio.run(Guard(_reached, full)(SCOPE | {"path": path}, caller.receive, caller.send))
+        assert caller.sentence == sentence
+
+
+def test_bodies_that_are_held_have_a_bound_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEMEL_SERVICE_MAX_HELD", "100")
+
+    async def work() -> None:
+        entered, leave = asyncio.Event(), asyncio.Event()
+
+        async def waiting(scope: Any, receive: Any, send: Any) -> None:
+            entered.set()
+            await leave.wait()
+            await _reached(scope, receive, send)
+
+        guard_of_two = Guard(waiting, lambda: None)
+        first, second, third = (Caller(BODY | {"body": b"x" * 60}) for _ in range(3))
+        held = asyncio.create_task(guard_of_two(SCOPE.copy(), first.receive, first.send))
+        await entered.wait()
+        await guard_of_two(SCOPE.copy(), second.receive, second.send)
+        leave.set()
+        await held
+        await guard_of_two(SCOPE.copy(), third.receive, third.send)
+        assert [caller.status for caller in (first, second, third)] == [200, 429, 200]
+        assert second.sentence.startswith("the bodies that are being answered have 60 bytes, and 100 may")
+
+    asyncio.run(work())
+
+
+async def _reached(scope: Any, receive: Any, send: Any) -> None:
+    await JSONResponse({"error": "reached"})(scope, receive, send)
