@@ -184,10 +184,13 @@ async def _unlinkable(request: Request, error: Exception) -> Response:
 
 @app.exception_handler(RequestValidationError)
 async def _invalid(request: Request, error: RequestValidationError) -> Response:
-    words = "; ".join(
-        f"{issue['loc'][-1]}: {issue['msg']}, found {str(issue['input'])[:80]!r}" for issue in error.errors()
-    )
+    words = "; ".join(map(_issue, error.errors()))
     return error_response(HTTPStatus.BAD_REQUEST, words, request.state.request_id)
+
+
+def _issue(issue: dict[str, Any]) -> str:
+    found = "" if issue["type"] == "missing" else f", found {str(issue['input'])[:80]!r}"
+    return f"{issue['loc'][-1]}: {issue['msg']}{found}"
 
 
 @app.exception_handler(HTTPException)

@@ -11,11 +11,15 @@ import pytest
 from launched import ROOT, launched
 from playwright.sync_api import Browser
 
+from gemel.client import Client
+from gemel.core.schema import Mention, Post
+from gemel.predictor import Linker
+
 pytestmark = pytest.mark.slow
 SECRET = "Great shot of the Jaguar and nobody else's business"
 
 
-def test_whole_life(tmp_path: Path, tiny_release: Path) -> None:
+def test_whole_life(tmp_path: Path, tiny_release: Path, tiny_dataset: Path) -> None:
     settings = {"GEMEL_SERVICE_FEEDBACK_FOLDER": str(tmp_path / "feedback")}
     with launched(tmp_path, tiny_release, settings) as service:
         data = {"text": SECRET, "mention": "Jaguar"}
@@ -23,6 +27,13 @@ def test_whole_life(tmp_path: Path, tiny_release: Path) -> None:
         assert first.status_code == 200, first.text
         assert "gemel_links_total{" in httpx.get(f"{service.url}/metrics").text
         assert "<title>gemel" in httpx.get(service.url).text
+
+        asked = Post(SECRET, (Mention("Jaguar"),), tiny_dataset / "images" / "00.png", post_id="p1")
+        with Client(service.url) as client:
+            (found,) = client.link([asked])
+        (expected,) = Linker.load(tiny_release).link([asked])
+        assert (found.post_id, found.mention, found.image) == ("p1", asked.mentions[0], "read")
+        assert [one.entity_id for one in found.candidates] == [one.entity_id for one in expected.candidates]
 
         # What is being answered when the end comes is answered.
         answers: list[httpx.Response] = []
