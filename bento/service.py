@@ -15,6 +15,7 @@ from bento.app import app
 from bento.desk import Desk
 from bento.guard import Guard
 from bento.logs import write_log
+from bento.memory import give_back_freed_memory
 from bento.release_store import find_release
 from bento.settings import read_settings
 from gemel.core.errors import GemelError
@@ -47,6 +48,7 @@ class Gemel:
 
     def __init__(self) -> None:
         write_log()
+        give_back_freed_memory()
         # While the linker computes, each step of a request waits for its turn: as long as this, at Python's 5 ms.
         sys.setswitchinterval(SWITCH_SECONDS)
         app.state.desk = Desk(ROOT, read_settings())
