@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 import sys
 
-# As in glibc's malloc.h. Left to itself it keeps a heap for each thread, and raises the size from which memory goes back
-# when freed: tensors of changing sizes then leave holes that nothing fills.
+# As in glibc's malloc.h. Left to itself it keeps heaps for each thread, and raises the size from which memory goes back
+# when it is freed: tensors of changing sizes then leave holes that nothing fills.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _GIVEN_BACK, _HEAPS = 128 * 1024, 2
 
