@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig
+from transformers import AutoConfig, LlamaForCausalLM
 
 from gemel.core.errors import BackboneError
 from gemel.core.settings import BackboneSettings, LLMSettings
@@ -21,10 +21,20 @@ from gemel.llm.search import BeamSearch
 from gemel.llm.segments import Prompt, Segment
 
 
+@pytest.fixture
+def wider(tiny_backbones: BackboneSettings, tmp_path: Path) -> LLMSettings:
+    """A wider LLM: on some processors bitsandbytes packs weights of 4 bits in blocks of 64, and fails on less."""
+    folder = shutil.copytree(tiny_backbones.llm.model, tmp_path / "llm")
+    torch.manual_seed(0)
+    config = AutoConfig.from_pretrained(folder, hidden_size=128, head_dim=32, intermediate_size=128)
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return dataclasses.replace(tiny_backbones.llm, model=str(folder))
+
+
 @pytest.mark.parametrize(("weights", "layer"), [("8bit", "Linear8bitLt"), ("4bit", "Linear4bit")])
-def test_quantized_llm_is_searched_like_any_other(tiny_backbones: BackboneSettings, weights, layer) -> None:
+def test_quantized_llm_is_searched_like_any_other(wider: LLMSettings, weights: str, layer: str) -> None:
     pytest.importorskip("bitsandbytes")
-    full, small = (load_llm(dataclasses.replace(tiny_backbones.llm, weights=each)) for each in ("full", weights))
+    full, small = (load_llm(dataclasses.replace(wider, weights=each)) for each in ("full", weights))
     assert type(small.model.get_submodule("model.layers.0.mlp.up_proj")).__name__ == layer
     assert not any(parameter.requires_grad for parameter in small.model.parameters())
     names = [tuple(full.encode(name)) for name in ("Jaguar", "Jaguar Cars", "Amazon", "Mercury")]
