@@ -146,7 +146,7 @@ def search_duel(settings: argparse.Namespace) -> tuple[Duel, list[Prompt]]:
 def link_duel(settings: argparse.Namespace) -> tuple[Duel, list[Post]]:
     """The linker of a release, and its calls."""
     plain, keeping = (load_quietly(settings.release, kept_bytes) for kept_bytes in (0, settings.mib * MIB))
-    kept = keeping._opened.answerer.kept
+    kept = keeping.opened.answerer.kept
     assert kept is not None, "--mib is at least 1"
 
     def side(linker: Any) -> Callable[[Post], Ranked]:

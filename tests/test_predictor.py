@@ -277,8 +277,8 @@ def test_zero_vector_stands_for_a_missing_image_where_it_is_set(
     approve(release, settings=settings_facts(settings))
     zeros = Linker.load(release)
     assert zeros.link([post()])[0].candidates != linker.link([post()])[0].candidates
-    seen = zeros._opened.answerer._soft_tokens([])
-    torch.testing.assert_close(seen[None], zeros._opened.answerer._mapper(torch.zeros(VISION_WIDTH)))
+    seen = zeros.opened.answerer._soft_tokens([])
+    torch.testing.assert_close(seen[None], zeros.opened.answerer._mapper(torch.zeros(VISION_WIDTH)))
 
 
 def test_missing_bundle_says_what_to_run(tmp_path: Path) -> None:
@@ -353,13 +353,13 @@ def test_linker_shows_posts_of_like_images_where_they_have_a_weight(
     with pytest.warns(UserWarning, match=NOTICE):
         weighed = Linker.load(release)
     asked: list[list[tuple[int, ...]]] = []
-    choose_all = weighed._opened.chooser.choose_all
+    choose_all = weighed.opened.chooser.choose_all
 
     def noting(*arguments: Any) -> list[tuple[int, ...]]:
         asked.append(choose_all(*arguments))
         return asked[-1]
 
-    weighed._opened.chooser.choose_all = noting  # type: ignore[method-assign]
+    weighed.opened.chooser.choose_all = noting  # type: ignore[method-assign]
     corpus = read_corpus(release)
     for entity_id, _, _, _, colour in WHO[:2]:
         picture = write_picture(tmp_path / f"{entity_id}.png", colour)
