@@ -13,6 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from bento.logs import LOGGER
+from bento.memory import leave_alone_what_stays
 from bento.release_store import find_release, release_folder, remember_served, served_last
 from bento.settings import ServiceSettings
 from gemel.bundle import Bundle, stamp_of
@@ -156,6 +157,7 @@ class Engine:
         self._linker.opened = release.opened
         self.release = release
         remember_served(self._root, release.folder)
+        leave_alone_what_stays()
 
     def _loaded(self, folder: Path) -> Release:
         device = RuntimeSettings().torch_device

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 
 # As in glibc's malloc.h. Left to itself it keeps heaps for each thread, and raises the size from which memory goes back
@@ -17,3 +18,13 @@ def give_back_freed_memory() -> None:
     if mallopt is not None:
         for option, value in ((_ARENA_MAX, _HEAPS), (_MMAP_THRESHOLD, _GIVEN_BACK), (_TRIM_THRESHOLD, _GIVEN_BACK)):
             mallopt(option, value)
+
+
+def leave_alone_what_stays() -> None:
+    """Have Python's collector pass over all that lives now: models and libraries are hundreds of thousands of objects.
+
+    What was passed over before is looked at once more, so that a former release goes.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
