@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sample.dataset import dataset_texts, write_changes_note, write_dataset
+from sample.dataset import dataset_texts, write_dataset, write_notes
 from sample.world import load_world
 
 DATA = Path("data")
@@ -30,7 +30,7 @@ def make(part: str, data: Path) -> None:
     folder = data / ("backbones" if part in BACKBONES else "members") / part
     if part == "dataset":
         write_dataset(load_world(), data / "sample")
-        write_changes_note(data)
+        write_notes(data)
     elif part == "tiny-clip":
         from sample import tiny_clip
 

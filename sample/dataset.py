@@ -25,6 +25,10 @@ CHANGES_NOTE = """\
 What was changed about releases since their data set was made: NAME/ is that of the data set NAME, as `gemel entities`
 and `gemel demonstrations` keep it. The stage `release` applies it, and no other stage reads it. See docs/catalog.md.
 """
+START_NOTE = """\
+Where training may start from: a retraining puts the champion's mapper here, if `mapper.start` is `champion`.
+With `mapper.start: fresh` the stage `mapper` does not read it. See docs/retraining.md.
+"""
 NIL_SHARE, HINT_SHARE, HINT_SHARE_WITHOUT_IMAGE, IMAGELESS_SHARE = 0.05, 0.1, 0.5, 0.07
 
 
@@ -54,10 +58,11 @@ def write_dataset(world: World, folder: Path) -> None:
     (folder / "dataset.json").write_text(json.dumps(facts | counts, indent=1) + "\n", encoding="utf-8")
 
 
-def write_changes_note(data: Path) -> None:
-    """Write what the folder of changes is; the stage `release` watches that folder, so it has to be there."""
-    (data / "changes").mkdir(parents=True, exist_ok=True)
-    (data / "changes" / "README.md").write_text(CHANGES_NOTE, encoding="utf-8")
+def write_notes(data: Path) -> None:
+    """Write what the folders of changes and of a start are; stages watch them, so they have to be there."""
+    for folder, note in (("changes", CHANGES_NOTE), ("start", START_NOTE)):
+        (data / folder).mkdir(parents=True, exist_ok=True)
+        (data / folder / "README.md").write_text(note, encoding="utf-8")
 
 
 def dataset_texts(folder: Path) -> set[str]:

@@ -12,7 +12,7 @@ from tiny_world import write_params
 
 from gemel.core.artifacts import artifact_hash
 from gemel.core.settings import BackboneSettings
-from sample.dataset import write_changes_note
+from sample.dataset import write_notes
 
 ROOT = Path(__file__).parents[2]
 STAGES = (
@@ -43,7 +43,7 @@ def checkout(tmp_path: Path, tiny_backbones: BackboneSettings, tiny_dataset: Pat
     """A project under DVC that has run no stage yet."""
     root = tmp_path / "checkout"
     shutil.copytree(tiny_dataset, root / "data" / "tiny")
-    write_changes_note(root / "data")
+    write_notes(root / "data")
     shutil.copytree(ROOT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     shutil.copy(ROOT / "dvc.yaml", root)
     (root / "conf" / "accepted").mkdir(parents=True)

@@ -25,6 +25,7 @@ from gemel.stages import (
     POSTS,
     PROGRESS,
     RELEASE,
+    START,
     evaluation,
     release,
 )
@@ -98,6 +99,40 @@ def test_two_processes_train_the_mapper_that_one_does(project_copy: Path) -> Non
         for found, wanted in zip(mapper_of(seed).parameters(), one.parameters(), strict=True):
             torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
     assert not list(MAPPER.parent.glob(".mapper*")), "each process but the first leaves the artifact alone"
+
+
+@pytest.fixture
+def from_champion(project_copy: Path) -> Path:
+    """The project whose training starts from a trained mapper, and hardly moves."""
+    START.mkdir(parents=True)
+    shutil.copy(MAPPER / "seed-0" / WEIGHTS, START / WEIGHTS)
+    set_param(project_copy, "mapper.start", "champion")
+    set_param(project_copy, "mapper.course.peak_rate", 1e-9)
+    return project_copy
+
+
+@pytest.mark.usefixtures("from_champion")
+def test_training_starts_from_the_champion_s_mapper() -> None:
+    champion = load_mapper(START / WEIGHTS, vision_dim=VISION_WIDTH, llm_dim=WIDTH)
+    stage.main()
+    for seed in (0, 1):
+        for found, wanted in zip(mapper_of(seed).parameters(), champion.parameters(), strict=True):
+            torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.usefixtures("from_champion")
+def test_start_without_a_champion_s_mapper_says_who_puts_it_there() -> None:
+    (START / WEIGHTS).unlink()
+    with pytest.raises(ArtifactError, match=r"start/mapper\.safetensors: no such file; a retraining puts it there"):
+        stage.main()
+
+
+def test_champion_s_mapper_of_another_kind_is_refused(from_champion: Path) -> None:
+    set_param(from_champion, "mapper.adapter", "mlp")
+    with pytest.raises(
+        ArtifactError, match=r"are \('linear', 2\), but the settings want \('mlp', 2\); set mapper.start"
+    ):
+        stage.main()
 
 
 @pytest.fixture

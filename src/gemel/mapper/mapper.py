@@ -39,11 +39,11 @@ def save_mapper(mapper: Adapter, path: Path) -> None:
     """Write the mapper alone, as safetensors; the frozen models are named in the manifest beside it."""
     weights = {name: tensor.detach().float().contiguous().cpu() for name, tensor in mapper.state_dict().items()}
     # One entry alone: safetensors writes several in an order that differs from run to run.
-    save_file(weights, path, metadata={"mapper": f"{_adapter_name(mapper)} {mapper.prefix_tokens}"})
+    save_file(weights, path, metadata={"mapper": f"{adapter_name(mapper)} {mapper.prefix_tokens}"})
 
 
-def load_mapper(path: Path, *, vision_dim: int, llm_dim: int) -> Adapter:
-    """Read a mapper for an encoder and an LLM of the given widths.
+def load_mapper(path: Path, *, vision_dim: int, llm_dim: int, advice: str = "run `dvc repro mapper`") -> Adapter:
+    """Read a mapper for an encoder and an LLM of the given widths. advice: what to do about one that can't be used.
 
     Raises: ArtifactError if the file can't be read; ShapeError if it was trained for other widths.
     """
@@ -53,17 +53,18 @@ def load_mapper(path: Path, *, vision_dim: int, llm_dim: int) -> Adapter:
             mapper = make_mapper(adapter, vision_dim, llm_dim, int(prefix_tokens))
             weights = {name: file.get_tensor(name) for name in mapper.parameter_shapes}
     except (OSError, SafetensorError, ConfigError, KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"{path}: not a readable mapper ({error}); run `dvc repro mapper`") from error
+        raise ArtifactError(f"{path}: not a readable mapper ({error}); {advice}") from error
     for name, shape in mapper.parameter_shapes.items():
         found = tuple(weights[name].shape)
         if found != shape:
             raise ShapeError(
                 f"{path}: its {name} is {found}, but a mapper {vision_dim} -> {prefix_tokens} x {llm_dim}, as the "
-                f"frozen models need it, has {shape}; run `dvc repro mapper`"
+                f"frozen models need it, has {shape}; {advice}"
             )
     mapper.load_state_dict(weights)
     return mapper
 
 
-def _adapter_name(mapper: Adapter) -> str:
+def adapter_name(mapper: Adapter) -> str:
+    """What settings call this kind of mapper."""
     return type(mapper).__module__.rpartition(".")[2]

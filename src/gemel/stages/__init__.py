@@ -4,6 +4,7 @@ from pathlib import Path
 
 DATA = Path("data")
 CHANGES = DATA / "changes"
+START = DATA / "start"
 PROGRESS = Path(".gemel")  # state of unfinished work; outside DVC's outs, which DVC deletes before a stage runs
 
 POSTS = Path("artifacts/posts")

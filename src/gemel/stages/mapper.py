@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gemel.core.artifacts import artifact_hash, expect_fact, new_artifact, read_manifest
+from gemel.core.artifacts import artifact_hash, expect_fact, file_sha256, new_artifact, read_manifest
 from gemel.core.config import load_section
+from gemel.core.errors import ArtifactError
 from gemel.core.settings import (
     BackboneSettings,
     DemonstrationSettings,
@@ -26,18 +27,20 @@ from gemel.core.settings import (
     MapperSettings,
     PromptSettings,
     RuntimeSettings,
+    TrainingCourse,
 )
 from gemel.entities.trie import read_trie
 from gemel.features.store import FeatureStore
 from gemel.llm.backbone import FrozenLLM
 from gemel.llm.loading import load_llm
 from gemel.llm.tokens import tokenizer_fingerprint
+from gemel.mapper.adapters.base import Adapter
 from gemel.mapper.examples import Example
-from gemel.mapper.mapper import WEIGHTS, make_mapper, save_mapper
+from gemel.mapper.mapper import WEIGHTS, adapter_name, load_mapper, make_mapper, save_mapper
 from gemel.mapper.published import read_checkpoint
 from gemel.mapper.training import TrainingResult, clear_progress, train_mapper, trainable_share
 from gemel.posts.tables import Tables
-from gemel.stages import DEMONSTRATIONS, ENTITY_TRIE, IMAGE_FEATURES, MAPPER, MAPPER_SUMMARY, POSTS, PROGRESS
+from gemel.stages import DEMONSTRATIONS, ENTITY_TRIE, IMAGE_FEATURES, MAPPER, MAPPER_SUMMARY, POSTS, PROGRESS, START
 from gemel.tasks.linking.demonstrations import DemonstrationBook, read_chosen, read_corpus, solved_mentions
 from gemel.tasks.linking.targets import training_examples
 
@@ -108,11 +111,11 @@ def _train_all(
     for seed in settings.seeds:
         torch.manual_seed(seed)
         result = train_mapper(
-            make_mapper(settings.adapter, vision_dim, llm.width, settings.prefix_tokens),
+            _first_weights(settings, vision_dim, llm.width),
             llm,
             train,
             dev,
-            settings.course,
+            _course(settings),
             seed=seed,
             progress=progress / f"seed-{seed}",
             trie=trie,
@@ -121,6 +124,30 @@ def _train_all(
             runtime=runtime.training,
         )
         yield seed, result
+
+
+def _first_weights(settings: MapperSettings, vision_dim: int, llm_dim: int) -> Adapter:
+    """What training starts from.
+
+    Raises: ArtifactError if it is to be the champion's mapper, and that is absent or another kind of mapper.
+    """
+    if settings.start == "fresh":
+        return make_mapper(settings.adapter, vision_dim, llm_dim, settings.prefix_tokens)
+    advice = "a retraining puts it there; or set mapper.start to fresh"
+    mapper = load_mapper(START / WEIGHTS, vision_dim=vision_dim, llm_dim=llm_dim, advice=advice)
+    found = (adapter_name(mapper), mapper.prefix_tokens)
+    wanted = (settings.adapter, settings.prefix_tokens)
+    if found != wanted:
+        raise ArtifactError(
+            f"{START / WEIGHTS}: adapter and prefix tokens are {found}, but the settings want {wanted}; "
+            "set mapper.start to fresh"
+        )
+    return mapper
+
+
+def _course(settings: MapperSettings) -> TrainingCourse:
+    """The course; weights that were trained before keep their scale."""
+    return settings.course if settings.start == "fresh" else replace(settings.course, initial_scale="default")
 
 
 def _take(
@@ -207,11 +234,20 @@ def _show(results: dict[int, TrainingResult], best: int, share: float) -> None:
     console.print(f"Trainable share of all parameters: {share:.3%}.")
 
 
+def _start_hash() -> str:
+    if not (START / WEIGHTS).is_file():
+        raise ArtifactError(
+            f"{START / WEIGHTS}: no such file; a retraining puts it there; or set mapper.start to fresh"
+        )
+    return file_sha256(START / WEIGHTS)
+
+
 def _fingerprint(
     settings: MapperSettings, llm: LLMSettings, shown: DemonstrationSettings, prompt: PromptSettings
 ) -> str:
     """Names the run by all that decides its course, so that no run goes on from the state of another."""
     inputs = [artifact_hash(folder) for folder in (POSTS, IMAGE_FEATURES, DEMONSTRATIONS)]
+    inputs += [] if settings.start == "fresh" else [_start_hash()]
     return hashlib.sha256(repr((settings, llm, shown.method, shown.order, prompt, inputs)).encode()).hexdigest()[:16]
 
 
