@@ -5,10 +5,9 @@ export DO_NOT_TRACK := 1
 export BENTOML_DO_NOT_TRACK := True
 export NO_MKDOCS_2_WARNING := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
-export NO_MKDOCS_2_WARNING := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup repro test checks docs audit sample lock clean
+.PHONY: setup repro test checks docs schedule audit sample lock clean
 
 setup: .venv/.made
 
@@ -41,6 +40,9 @@ checks: setup data/sample/posts.jsonl
 
 docs: setup                      # site/index.html, which opens without a network
 	$(BIN)/mkdocs build
+
+schedule: setup                  # retraining and monitoring by prefect.yaml, with a local server, until Ctrl-C
+	$(BIN)/python -m flows.schedule
 
 audit: setup                     # asks the advisory database of the package index; an error if it can't be reached
 	$(BIN)/python tests/contracts/check_advisories.py

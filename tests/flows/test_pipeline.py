@@ -3,13 +3,12 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from prefect.testing.utilities import prefect_test_harness
 
-from flows.pipeline import StageError, pipeline, result_markdown, stages_in_order
+from flows.pipeline import StageError, pipeline, stages_in_order
+from flows.shown import checks_markdown, result_markdown
 from gemel.core.errors import ConfigError
 
 # `last` stands first: the order must come from the dependencies. A templated name must be resolved.
@@ -36,12 +35,6 @@ if "bad" in text and name == "last":
     sys.exit(3)
 Path(target).write_text(text + name)
 """
-
-
-@pytest.fixture(scope="session", autouse=True)
-def prefect() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +109,11 @@ def test_result_table_has_a_row_for_each_figure() -> None:
     assert lines[2].startswith("|  | test | 95 % interval |")
     assert lines[4].startswith("| accuracy | 75.0 ")
     assert "40 mentions" in lines[-1]
+
+
+def test_checks_that_failed_come_first() -> None:
+    passed = {"name": "a", "description": "of a", "severity": "warning", "success": True, "unexpected": 0, "rows": 9}
+    failed = passed | {"name": "b", "severity": "critical", "success": False, "unexpected": 2}
+    lines = checks_markdown({"checks": [passed, failed]}).splitlines()
+    assert lines[0] == "## 2 checks, 1 failed"
+    assert lines[4:] == ["| **critical** | b | of a | 2 of 9 |", "| passed | a | of a | 0 of 9 |"]
