@@ -137,8 +137,17 @@ def test_image_outside_the_batch_is_refused(root: Path) -> None:
 def test_too_large_a_batch_is_refused(root: Path) -> None:
     drop(root, [NEW])
     (waiting,) = gathered(root, settings(CapSettings(batch_bytes=10))).waiting
-    assert "more than 1000000 or 10; divide it into smaller batches" in waiting.reason
+    assert "more than 1000000, 10 or 1073741824; divide it, or raise intake.caps" in waiting.reason
     assert waiting.stuck
+
+
+def test_batch_that_can_not_be_read_keeps_no_other_out(root: Path) -> None:
+    (drop(root, [NEW], vouched=False) / "posts.jsonl").write_bytes('\ufeff{"id"}\n'.encode("utf-16-be"))
+    vouch(root / ".gemel/drop/wire/b1")
+    drop(root, [NEW], batch="b2")
+    batch = gathered(root)
+    assert ids(batch) == ["n1"]
+    assert "not UTF-8 text but UTF-16; convert it first" in batch.waiting[0].reason
 
 
 def test_source_can_not_pass_for_the_feedback(root: Path) -> None:

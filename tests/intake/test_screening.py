@@ -97,6 +97,11 @@ def test_merged_entity_is_known_by_its_old_id(root: Path) -> None:
     assert ids(dropped(root, row("n1", "A new Jaguar", "Q77"))) == ["n1"]
 
 
+def test_entity_that_the_data_set_has_by_an_old_id_is_known_by_both(root: Path) -> None:
+    (root / "data/tiny/redirects.tsv").write_text("Q1\tQ100\n")
+    assert len(dropped(root, row("n1", "A new Jaguar", "Q1"), row("n2", "One more Jaguar", "Q100")).rows) == 2
+
+
 def test_damaged_image_is_rejected(root: Path) -> None:
     batch = dropped(root, row("n1", "A new Jaguar", image="a.png"), images={"a.png": picture()[:40]})
     assert rules(batch) == ["image"]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gemel.core.errors import DataError
 from gemel.intake.candidates import Candidate, Finding, Found, Picture, Waiting
 from gemel.intake.corpus import Corpus, read_corpus
 from gemel.intake.corrections import read_feedback
@@ -142,13 +143,21 @@ def _read_drop(places: Places, settings: IntakeSettings, ledger: Ledger, now: fl
         former = ledger.looks.get((folder.source, folder.batch))
         files: Files | None = None
         try:
-            files = files_of(folder.path, most_bytes=caps.batch_bytes, most_files=caps.batch_files)
+            files = files_of(
+                folder.path,
+                most_bytes=caps.batch_bytes,
+                most_line_bytes=caps.line_bytes,
+                most_files=caps.batch_files,
+            )
             check_whole(files, settle_seconds=settings.settle_seconds, former=former, now=now)
             read.add(read_batch(folder, files))
             read.whole.append(folder)
         except FileNotFoundError as error:
             why = f"{error.filename}: vanished while it was read; it is looked at again by the next run"
             read.waiting.append(Waiting(folder.source, folder.batch, why))
+        except (DataError, OSError) as error:
+            # What one source gives must not keep the others out.
+            read.waiting.append(Waiting(folder.source, folder.batch, f"can't be read ({error}); mend it", stuck=True))
         except NotWholeError as error:
             read.waiting.append(Waiting(folder.source, folder.batch, str(error), error.stuck))
             if files is not None and (look := _look(files, former, now)):

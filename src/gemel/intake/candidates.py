@@ -44,10 +44,11 @@ SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
 
 @dataclass(frozen=True)
 class Picture:
-    """An image file by its content."""
+    """An image file by its content. size: in bytes."""
 
     path: Path
     sha256: str
+    size: int
 
     @property
     def name(self) -> str:
@@ -138,6 +139,7 @@ def picture_of(path: Path) -> tuple[Picture | None, str | None]:
     try:
         if path.is_symlink():
             raise ImageError(f"{path}: a link, not a file")
-        return Picture(path, hashlib.sha256(read_bytes(path)).hexdigest()), None
+        content = read_bytes(path)
+        return Picture(path, hashlib.sha256(content).hexdigest(), len(content)), None
     except ImageError as error:
         return None, str(error)

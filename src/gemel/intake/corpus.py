@@ -95,7 +95,7 @@ class Corpus:
         post = KnownPost(row, row["split"], candidate.source, image, words_of(row["text"]))
         self.add(post)
         if picture is not None and self._by_size is not None:
-            self._by_size[picture.path.stat().st_size].append(post)
+            self._by_size[picture.size].append(post)
         return post
 
     def sha256(self, post: KnownPost) -> str | None:
@@ -113,7 +113,7 @@ class Corpus:
             for post in self.posts.values():
                 if post.image is not None:
                     self._by_size[_size_of(self.folder / post.image)].append(post)
-        alike = self._by_size.get(picture.path.stat().st_size, ())
+        alike = self._by_size.get(picture.size, ())
         return [post for post in alike if self.sha256(post) == picture.sha256]
 
     def living(self, entity: str) -> str:
@@ -155,9 +155,8 @@ def read_corpus(folder: Path) -> Corpus:
     corpus = Corpus(folder, archived=(folder / RECORD).exists())
     if (folder / REDIRECTS).exists():
         corpus.redirects = read_redirects(folder / REDIRECTS)
-    corpus.entities = {
-        line.id: entity_row(line) for _, line in read_rows(folder / ENTITIES, EntityLine, Rows(ENTITIES))
-    }
+    for _, entity in read_rows(folder / ENTITIES, EntityLine, Rows(ENTITIES)):
+        corpus.entities.setdefault(corpus.living(entity.id), entity_row(entity))
     for _, line in read_rows(folder / POSTS, SourcedLine, Rows(POSTS)):
         row = post_row(line, leave_out=True)
         source = line.source if isinstance(line.source, str) else ""

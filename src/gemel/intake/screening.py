@@ -118,8 +118,9 @@ class Screen:
             return candidate
         words = words_of(candidate.row["text"])
         drawn = int(hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:8], 16) / 2**32
-        seen = candidate.picture is not None and self.corpus.showing(candidate.picture)
-        if drawn >= self.settings.dev_share or words in self.corpus.by_words or seen:
+        if drawn >= self.settings.dev_share or words in self.corpus.by_words:
+            return candidate
+        if candidate.picture is not None and self.corpus.showing(candidate.picture):
             return candidate
         return replace(candidate, row={**candidate.row, "split": "dev"})
 

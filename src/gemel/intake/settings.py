@@ -44,7 +44,8 @@ class CapSettings(_Section):
     rows, entities: of one source in one run; the rest waits for the next. share: of all training mentions that one
     source may have; the rest waits. per_entity: training mentions that one source may have of one entity; more are
     quarantined. text: characters of a post; mentions: of a post; more are quarantined.
-    batch_bytes, batch_files: of a batch in the drop folder; a larger one is refused.
+    batch_bytes, batch_files, line_bytes: of a batch in the drop folder, and of its JSON lines, which are held in
+    memory; a larger one is refused.
     """
 
     rows: Count = 5_000
@@ -55,6 +56,7 @@ class CapSettings(_Section):
     mentions: Count = 200
     batch_bytes: Count = 20 * 2**30
     batch_files: Count = 1_000_000
+    line_bytes: Count = 2**30
 
 
 class SuspicionSettings(_Section):

@@ -59,15 +59,17 @@ class Files:
         return hashlib.sha256(json.dumps(sorted(self.facts.items())).encode()).hexdigest()
 
 
-def files_of(folder: Path, *, most_bytes: int, most_files: int) -> Files:
+def files_of(folder: Path, *, most_bytes: int, most_line_bytes: int, most_files: int) -> Files:
     """List a batch's files, at any depth; none is opened.
 
+    most_bytes: of all; most_line_bytes: of posts.jsonl and of entities.jsonl; most_files: with folders.
     Raises: NotWholeError, stuck, if there is a link or anything else that is no file, or too much.
     """
     facts: dict[str, tuple[int, int]] = {}
     newest = folder.stat().st_mtime
-    total = 0
+    count, total = 0, 0
     for parent, folders, names in os.walk(folder):
+        count += len(folders) + len(names)
         for name in (*folders, *names):
             path = Path(parent, name)
             state = path.lstat()
@@ -78,9 +80,11 @@ def files_of(folder: Path, *, most_bytes: int, most_files: int) -> Files:
             elif not stat.S_ISDIR(state.st_mode):
                 what = "a link" if stat.S_ISLNK(state.st_mode) else "no regular file"
                 raise NotWholeError(f"{path}: {what}; put files there themselves", stuck=True)
-        if len(facts) > most_files or total > most_bytes:
-            found = f"{len(facts)} files and {total} bytes so far, more than {most_files} or {most_bytes}"
-            raise NotWholeError(f"{found}; divide it into smaller batches, or raise intake.caps", stuck=True)
+        lines = max(facts.get(name, (0, 0))[0] for name in (POSTS, ENTITIES))
+        if count > most_files or total > most_bytes or lines > most_line_bytes:
+            found = f"{count} files and folders, {total} bytes and {lines} of lines so far"
+            allowed = f"more than {most_files}, {most_bytes} or {most_line_bytes}"
+            raise NotWholeError(f"{found}, {allowed}; divide it, or raise intake.caps", stuck=True)
     return Files(folder, facts, newest)
 
 
