@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
 from intake_world import correction, gathered, picture, say, settings, why
 
+from gemel.core.errors import DataError
 from gemel.intake.settings import SuspicionSettings
 
 CALM = settings(suspicion=SuspicionSettings(known=100))
@@ -41,6 +43,12 @@ def test_torn_line_is_none(root: Path) -> None:
 def test_empty_file_holds_nothing(root: Path) -> None:
     say(root)
     assert gathered(root).is_empty
+
+
+def test_file_that_can_not_be_read_is_named(root: Path) -> None:
+    (root / ".gemel/feedback/feedback.jsonl").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"feedback.jsonl: can't be read .*; see who may read it"):
+        gathered(root)
 
 
 def test_line_that_can_not_be_used_is_kept_with_its_reason(root: Path) -> None:

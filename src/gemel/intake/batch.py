@@ -10,18 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gemel.core.errors import DataError
-from gemel.intake.candidates import Candidate, Finding, Found, Picture, Waiting
+from gemel.intake.candidates import Candidate, Finding, Picture, Waiting
 from gemel.intake.corpus import Corpus, read_corpus
-from gemel.intake.corrections import read_feedback
-from gemel.intake.drop import DropFolder, drop_folders, read_batch
+from gemel.intake.drop import DropFolder
 from gemel.intake.ledger import Ledger, State, read_ledger
-from gemel.intake.places import Places, places_of
+from gemel.intake.places import places_of
 from gemel.intake.quarantine import Entry, read_quarantine
+from gemel.intake.reading import Read, read_all
 from gemel.intake.screening import Screen, Screened
 from gemel.intake.settings import IntakeSettings
 from gemel.intake.suspicion import SureAnswers, against_sure_answers, bursts
-from gemel.intake.wholeness import Files, Look, NotWholeError, check_whole, files_of
+from gemel.intake.wholeness import Look
 from gemel.posts.dataset import ENTITIES, POSTS
 
 
@@ -83,23 +82,6 @@ class Batch:
         return (*changed, *(each.name for each in self.images))
 
 
-@dataclass
-class _Read:
-    """What was read. whole: batches of the drop folder that were taken."""
-
-    posts: list[Candidate]
-    entities: list[Candidate]
-    broken: list[Finding]
-    waiting: list[Waiting]
-    whole: list[DropFolder]
-    looks: list[tuple[str, str, Look]]
-
-    def add(self, found: Found) -> None:
-        for each in found.candidates:
-            (self.posts if each.kind == "post" else self.entities).append(each)
-        self.broken += found.broken
-
-
 def gather(
     root: Path,
     data: Path,
@@ -119,65 +101,15 @@ def gather(
     places = places_of(root, settings)
     ledger, quarantine = read_ledger(places), read_quarantine(places)
     corpus = read_corpus(data / dataset)
-    read = _read_drop(places, settings, ledger, time.time() if now is None else now)
-    corrections, said = read_feedback(places.feedback)
-    read.add(corrections)
-    read.add(_released(places, quarantine, ledger, {each.key for each in (*read.posts, *read.entities)}))
+    read = read_all(places, settings, ledger, quarantine, time.time() if now is None else now)
     held: dict[str, State] = {key: "quarantined" for key, each in quarantine.items() if not each.final}
     states = held | ledger.states
-    rushed = bursts(said, settings.suspicion)
-    suspected = {each.key: Finding(each, "burst", rushed[each.key]) for each in said if each.key in rushed}
+    rushed = bursts(read.said, settings.suspicion)
+    suspected = {each.key: Finding(each, "burst", rushed[each.key]) for each in read.said if each.key in rushed}
     if sure_answers is not None:
         suspected = _against_answers(read.posts, corpus, settings, states, sure_answers) | suspected
     screened = Screen(corpus, settings, states, suspected).take([*read.entities, *read.posts])
     return _batch(read, screened, quarantine, ledger, settings)
-
-
-def _read_drop(places: Places, settings: IntakeSettings, ledger: Ledger, now: float) -> _Read:
-    read = _Read([], [], [], [], [], [])
-    caps = settings.caps
-    for folder in drop_folders(places.drop):
-        if folder.fault is not None:
-            read.waiting.append(Waiting(folder.source, folder.batch, folder.fault, stuck=True))
-            continue
-        former = ledger.looks.get((folder.source, folder.batch))
-        files: Files | None = None
-        try:
-            files = files_of(
-                folder.path,
-                most_bytes=caps.batch_bytes,
-                most_line_bytes=caps.line_bytes,
-                most_files=caps.batch_files,
-            )
-            check_whole(files, settle_seconds=settings.settle_seconds, former=former, now=now)
-            read.add(read_batch(folder, files))
-            read.whole.append(folder)
-        except FileNotFoundError as error:
-            why = f"{error.filename}: vanished while it was read; it is looked at again by the next run"
-            read.waiting.append(Waiting(folder.source, folder.batch, why))
-        except (DataError, OSError) as error:
-            # What one source gives must not keep the others out.
-            read.waiting.append(Waiting(folder.source, folder.batch, f"can't be read ({error}); mend it", stuck=True))
-        except NotWholeError as error:
-            read.waiting.append(Waiting(folder.source, folder.batch, str(error), error.stuck))
-            if files is not None and (look := _look(files, former, now)):
-                read.looks.append((folder.source, folder.batch, look))
-    return read
-
-
-def _look(files: Files, former: Look | None, now: float) -> Look | None:
-    """The look to remember of a batch that is dated in the future; None if the one that is remembered still holds."""
-    if files.newest <= now:
-        return None
-    if former is not None and former.seen == files.seen and former.time <= now:
-        return None
-    return Look(files.seen, now)
-
-
-def _released(places: Places, quarantine: Mapping[str, Entry], ledger: Ledger, there: set[str]) -> Found:
-    """Rows that a person released and whose batch is gone. there: keys of those that are read anyway."""
-    keys = [key for key, state in ledger.states.items() if state == "released" and key not in there]
-    return Found(tuple(quarantine[key].candidate(places) for key in keys if key in quarantine))
 
 
 def _against_answers(
@@ -201,7 +133,7 @@ def _against_answers(
 
 
 def _batch(
-    read: _Read, screened: Screened, quarantine: Mapping[str, Entry], ledger: Ledger, settings: IntakeSettings
+    read: Read, screened: Screened, quarantine: Mapping[str, Entry], ledger: Ledger, settings: IntakeSettings
 ) -> Batch:
     findings = [*read.broken, *screened.findings]
     new = [

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from gemel.core.errors import DataError
 from gemel.core.image_files import leaves_folder
 from gemel.feedback_lines import FEEDBACK, FeedbackLine
 from gemel.intake.candidates import UNREADABLE, Candidate, Finding, Found, Picture, picture_of
@@ -23,11 +24,16 @@ def read_feedback(folder: Path) -> tuple[Found, tuple[Candidate, ...]]:
     """Read the service's folder of corrections; an absent or empty file holds none, and a line torn by a kill is none.
 
     Returns: the last word on each mention, in the order of their coming; and all words, that later ones replaced too.
+    Raises: DataError if the file can't be read.
     """
     last: dict[tuple[object, ...], Candidate] = {}
     said: list[Candidate] = []
     broken: list[Finding] = []
-    for number, (_, content) in enumerate(LineFile(folder / FEEDBACK).read_on(), start=1):
+    try:
+        lines = LineFile(folder / FEEDBACK).read_on()
+    except OSError as error:
+        raise DataError(f"{folder / FEEDBACK}: can't be read ({error}); see who may read it") from error
+    for number, (_, content) in enumerate(lines, start=1):
         if not content.strip():
             continue
         try:

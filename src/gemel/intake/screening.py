@@ -83,18 +83,18 @@ class Screen:
             return "removed"
         if state in ("refused", "quarantined"):
             return "held_back"
-        candidate = self._with_split(candidate)
-        finding = self._finding(candidate, lifted=state == "released")
+        placed = self._with_split(candidate)
+        finding = self._finding(placed, lifted=state == "released")
         if finding is not None:
-            self.found.findings.append(finding)
+            self.found.findings.append(replace(finding, candidate=candidate))
             return "rejected" if finding.final else "quarantined"
-        if why := self._put_off(candidate):
+        if why := self._put_off(placed):
             self.found.later[candidate.source, candidate.batch, why] += 1
             return "later"
         if why := _image_fault(candidate):
             self.found.findings.append(Finding(candidate, "image", why))
             return "rejected"
-        self._join(candidate, released=state == "released")
+        self._join(placed, released=state == "released")
         return "taken"
 
     def _finding(self, candidate: Candidate, *, lifted: bool) -> Finding | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gemel.core.artifacts import file_sha256
+from gemel.intake.settings import CapSettings
 from gemel.posts.dataset import ENTITIES, POSTS
 from gemel.posts.rows import reason
 
@@ -59,10 +60,9 @@ class Files:
         return hashlib.sha256(json.dumps(sorted(self.facts.items())).encode()).hexdigest()
 
 
-def files_of(folder: Path, *, most_bytes: int, most_line_bytes: int, most_files: int) -> Files:
+def files_of(folder: Path, caps: CapSettings) -> Files:
     """List a batch's files, at any depth; none is opened.
 
-    most_bytes: of all; most_line_bytes: of posts.jsonl and of entities.jsonl; most_files: with folders.
     Raises: NotWholeError, stuck, if there is a link or anything else that is no file, or too much.
     """
     facts: dict[str, tuple[int, int]] = {}
@@ -81,9 +81,9 @@ def files_of(folder: Path, *, most_bytes: int, most_line_bytes: int, most_files:
                 what = "a link" if stat.S_ISLNK(state.st_mode) else "no regular file"
                 raise NotWholeError(f"{path}: {what}; put files there themselves", stuck=True)
         lines = max(facts.get(name, (0, 0))[0] for name in (POSTS, ENTITIES))
-        if count > most_files or total > most_bytes or lines > most_line_bytes:
+        if count > caps.batch_files or total > caps.batch_bytes or lines > caps.line_bytes:
             found = f"{count} files and folders, {total} bytes and {lines} of lines so far"
-            allowed = f"more than {most_files}, {most_bytes} or {most_line_bytes}"
+            allowed = f"more than {caps.batch_files}, {caps.batch_bytes} or {caps.line_bytes}"
             raise NotWholeError(f"{found}, {allowed}; divide it, or raise intake.caps", stuck=True)
     return Files(folder, facts, newest)
 
