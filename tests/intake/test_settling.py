@@ -1,15 +1,18 @@
 """A batch comes into a data set, and what became of it is written down; twice is once."""
 
 import dataclasses
+import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from intake_world import correction, drop, gathered, ids, lines_of, picture, row, say, settings
 
-from gemel.core.errors import DataError, RequestError
+from gemel.core.errors import DataError, GemelError, RequestError
 from gemel.intake.applying import apply
 from gemel.intake.batch import Batch
 from gemel.intake.places import state_places
@@ -19,6 +22,14 @@ from gemel.intake.settling import remember, settle, tried
 from gemel.posts.dataset import read_dataset
 
 NEW = [row("n1", "A new Jaguar", "Q99", image="images/a.png"), row("n2", "Another Jaguar")]
+HOLD = """
+import pathlib, sys, time, filelock
+folder = pathlib.Path(sys.argv[1])
+folder.mkdir(parents=True)
+with filelock.FileLock(folder / ".lock"):
+    print(flush=True)
+    time.sleep(60)
+"""
 BAND = {"id": "Q99", "label": "Jaguar (band)"}
 
 
@@ -36,6 +47,18 @@ def batch(root: Path) -> Batch:
 @pytest.fixture
 def data_set(root: Path) -> Path:
     return root / "data/tiny"
+
+
+def test_look_writes_nothing(root: Path) -> None:
+    drop(
+        root,
+        [*NEW, row("n3", "A frozen Jaguar"), row("n4", "A Jaguar slept", "Q2")],
+        images={"images/a.png": picture()},
+    )
+    say(root, correction("A Jaguar at dusk"))
+    before = bytes_of(root)
+    gathered(root)
+    assert bytes_of(root) == before
 
 
 def test_applied_batch_is_part_of_the_data_set(batch: Batch, data_set: Path) -> None:
@@ -216,6 +239,32 @@ def test_second_batch_of_one_name_does_not_replace_the_first(root: Path, data_se
         apply(batch, data_set)
         settle(batch, root, "promoted", f"run{number}")
     assert sorted(path.name for path in (root / ".gemel/drop/.done/wire").iterdir()) == ["b1", "b1-2"]
+
+
+def test_folder_moves_to_another_disk_as_a_whole(batch: Batch, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, rename = root / ".gemel/drop/wire/b1", Path.rename
+
+    def across(path: Path, target: Path) -> Path:
+        if path == folder:
+            raise OSError(errno.EXDEV, "another disk")
+        return rename(path, target)
+
+    before = bytes_of(folder)
+    monkeypatch.setattr(Path, "rename", across)
+    settle(batch, root, "refused", "run1")
+    assert bytes_of(root / ".gemel/intake/refused/run1/wire/b1") == before
+    assert not folder.exists()
+
+
+def test_ledger_that_another_process_holds_is_told(batch: Batch, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gemel.intake.ledger.PATIENCE", 0.01)
+    held = subprocess.Popen([sys.executable, "-c", HOLD, str(root / ".gemel/intake")], stdout=subprocess.PIPE)
+    assert held.stdout is not None
+    held.stdout.readline()
+    with pytest.raises(GemelError, match=r"intake: locked by another process for 0 s; wait for it and try again"):
+        settle(batch, root, "held", "run1")
+    held.kill()
+    held.wait()
 
 
 def test_settled_twice_is_settled_once(batch: Batch, root: Path) -> None:
