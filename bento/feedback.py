@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from bento.feedback_lines import FeedbackLine, Words
-from bento.line_file import LineFile, append_at, write_through
+from bento.feedback_lines import Words
 from bento.logs import LOGGER
 from gemel.bundle import Bundle
 from gemel.changes.corrected import corrected_corpus
@@ -34,6 +33,8 @@ from gemel.core.images import decode_image, opened_image, read_bytes
 from gemel.core.schema import Mention
 from gemel.entities.catalog import Catalog
 from gemel.features.tower import Vectors
+from gemel.feedback_lines import FEEDBACK, FeedbackLine
+from gemel.line_file import LineFile, append_at, write_through
 from gemel.posts.data_folder import json_line
 from gemel.wire import FeedbackRequest
 
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 log = logging.getLogger(LOGGER)
-FEEDBACK, LOCK = "feedback.jsonl", ".lock"
+LOCK = ".lock"
 # Seconds. An append takes milliseconds.
 PATIENCE = 20.0
 Encode = Callable[[Sequence["Image"]], Sequence[Vectors]]

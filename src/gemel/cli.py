@@ -24,6 +24,7 @@ from gemel.cli_doctor import doctor
 from gemel.cli_entities import entities
 from gemel.cli_export import export
 from gemel.cli_import import importer
+from gemel.cli_intake import intake
 from gemel.cli_release import release as releases
 from gemel.cli_report import report
 from gemel.console import bar_columns, err, out
@@ -40,6 +41,7 @@ app.add_typer(importer, name="import")
 app.add_typer(audit, name="audit")
 app.add_typer(demonstrations, name="demonstrations")
 app.add_typer(entities, name="entities")
+app.add_typer(intake, name="intake")
 app.add_typer(releases, name="release")
 app.command()(accept)
 app.command()(doctor)
