@@ -76,6 +76,14 @@ def test_damaged_bundle_is_not_registered(checkout: Checkout) -> None:
         checkout.registry.register(checkout.root / RELEASE, commit, "run", "")
 
 
+def test_bundle_with_a_damaged_key_is_not_registered(checkout: Checkout) -> None:
+    commit = checkout.commit_release("one")
+    manifest = checkout.root / RELEASE / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"files"', '"filet"'))
+    with pytest.raises(ArtifactError, match=r"manifest\.json: damaged \(KeyError: 'files'\); run `dvc repro release`"):
+        checkout.registry.register(checkout.root / RELEASE, commit, "run", "")
+
+
 def test_run_of_two_lines_is_refused(checkout: Checkout) -> None:
     commit = checkout.commit_release("one")
     with pytest.raises(RegistryError, match="names what made it in one line"):

@@ -14,6 +14,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from gemel.core.artifacts import MANIFEST, artifact_hash, read_manifest
 from gemel.core.drafts import draft_beside, put_in_place
@@ -70,13 +71,30 @@ def check_bundle(folder: Path, digest: str | None = None) -> None:
     Raises: ArtifactError if it is gone, damaged, or another.
     """
     wanted = folder.name if digest is None else digest
-    read_manifest(folder, "release", check_hashes=True, advice=_ADVICE)
-    found = artifact_hash(folder)
+    # First: of a manifest that is not what it was, nothing is believed.
+    found = artifact_hash(folder) if (folder / MANIFEST).is_file() else wanted
     if not wanted or not found.startswith(wanted):
         raise ArtifactError(
             f"{folder / MANIFEST}: its SHA-256 begins with {found[:DIGITS]} instead of {wanted[:DIGITS]} (damaged?); "
             f"{_ADVICE}"
         )
+    read_manifest(folder, "release", check_hashes=True, advice=_ADVICE)
+
+
+def release_facts(folder: Path) -> dict[str, Any]:
+    """The facts of a release, every file of which was hashed.
+
+    Raises: ArtifactError if it is absent, damaged or of another format.
+    """
+    from gemel.release_facts import read_facts
+
+    try:
+        return read_facts(folder, check_hashes=True)
+    # A bit may have flipped in the name of a key, or turned a value into another kind of value.
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"{folder / MANIFEST}: damaged ({type(error).__name__}: {error}); run `dvc repro release`"
+        ) from error
 
 
 def put_bundle(source: Path, releases: Path, digest: str) -> Path:

@@ -87,11 +87,9 @@ class Registry:
         Raises: ArtifactError if the bundle is damaged; RegistryError if the commit holds another release or is
         another version, or git refuses.
         """
-        from gemel.release_facts import read_facts
-
         if not run.strip() or len(run.splitlines()) > 1:
             raise RegistryError(f"run {run!r}: a version names what made it in one line; give its id")
-        facts = read_facts(bundle, check_hashes=True)
+        facts = pointer.release_facts(bundle)
         digest, commit = artifact_hash(bundle), commit_of(self._root, commit)
         figures = facts["accuracy"].get("test") or {}
         draft = Version("", commit, digest, run, datetime.now(UTC), figures.get("mean"), note)

@@ -90,17 +90,25 @@ def _outputs(root: Path) -> Iterator[tuple[str, str, str]]:
             yield stage, out["path"], out["md5"]
 
 
+def _md5(path: Path) -> str:
+    """DVC's hash of what is there; empty if nothing is."""
+    if path.is_dir():
+        return folder_md5(path)
+    return file_md5(path) if path.exists() else ""
+
+
 def _damage(stage: str, path: Path, md5: str) -> str:
     """What is wrong with an output; empty if nothing is."""
-    if not path.exists():
+    found = _md5(path)
+    if found in ("", md5):
         return ""
     try:
         if (path / MANIFEST).is_file():
             read_manifest(path, stage, check_hashes=True)
     except ArtifactError as error:
         return str(error)
-    found = folder_md5(path) if path.is_dir() else file_md5(path)
-    if found == md5:
-        return ""
+    # The manifest itself is damaged, so that it can't name the file.
+    except (AttributeError, KeyError, TypeError, ValueError):
+        pass
     what = f"{MANIFEST}, or a file that it does not list, is not" if (path / MANIFEST).is_file() else "not"
     return f"{path}: {what} what {LOCK} says ({found} instead of {md5}); run `dvc repro {stage}`"
