@@ -85,7 +85,6 @@ STEPS = [pytest.param(9, id="some"), pytest.param(1, id="each", marks=pytest.mar
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_promotion_happened_or_not(promoted: Checkout, step: int) -> None:
     def promote() -> None:
-        # A bundle that has to be copied anew: what came out of DVC takes the same way.
         promoted.registry.promote("v1.1.0", why="new")
 
     def back() -> None:

@@ -1,5 +1,6 @@
 """One holder at a time: real processes, dead ones, and clocks that jump."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -122,6 +123,42 @@ def test_heartbeat_moves_the_expiry(path: Path) -> None:
         while seen.expires <= first.expires:
             seen = read_holder(path) or first
         assert seen.token == first.token
+
+
+def test_of_many_that_take_over_a_dead_lease_one_gets_it(path: Path) -> None:
+    process, _ = other_process(path)
+    process.kill()
+    process.join()
+    found, over = FORK.Queue(), FORK.Event()
+
+    def try_it() -> None:
+        try:
+            Lease(path, "next")
+            found.put("held")
+        except LeaseError:
+            found.put("refused")
+        # Alive until all have tried.
+        over.wait()
+
+    tries = [FORK.Process(target=try_it) for _ in range(4)]
+    for each in tries:
+        each.start()
+    assert sorted(found.get() for _ in tries) == ["held", "refused", "refused", "refused"]
+    over.set()
+    for each in tries:
+        each.join()
+
+
+def test_full_disk_is_said(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with Lease(path, "mine") as lease:
+        monkeypatch.setattr(leases.os, "fsync", full)
+        with pytest.raises(LeaseError, match=r"can't be written \(.*No space left on device\); free some space"):
+            lease.check()
+        monkeypatch.undo()
+        lease.check()
 
 
 def test_unreadable_lease_is_nobodys(path: Path) -> None:

@@ -1,5 +1,6 @@
 """Registering, promoting, rolling back: what the pointer, the tags and the bundles say after it."""
 
+import errno
 import shutil
 from pathlib import Path
 
@@ -220,6 +221,18 @@ def test_promotion_without_an_identity_changes_nothing(checkout: Checkout, monke
     with pytest.raises(RegistryError, match=r"`git var` failed .*user\.email"):
         checkout.registry.promote(version, why="")
     assert not checkout.pointer.is_symlink()
+
+
+def test_full_disk_leaves_no_bundle_and_no_version(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    commit = checkout.commit_release("one")
+    monkeypatch.setattr("gemel.registry.pointer.os.fsync", full)
+    with pytest.raises(RegistryError, match=r"No space left on device; what was there stays: mend that"):
+        checkout.registry.register(checkout.root / RELEASE, commit, "run", "")
+    assert list(checkout.releases.iterdir()) == []
+    assert checkout.registry.versions() == ()
 
 
 def test_repository_without_tags_has_no_versions(checkout: Checkout) -> None:

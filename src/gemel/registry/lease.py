@@ -63,9 +63,8 @@ class Lease:
         """Take the lease.
 
         path: its file. run: what it is taken for. seconds: for which it holds without a heartbeat.
-        Raises: LeaseError, naming who holds it and until when.
+        Raises: LeaseError, naming who holds it and until when, or if it can't be written.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._seconds = path, seconds
         self._guard = path.with_name(f".{path.name}.guard")
         self._me = Holder(
@@ -77,9 +76,11 @@ class Lease:
             token=uuid.uuid4().hex,
             expires=_now(),
         )
-        with self._guarded():
-            self.taken_over = self._former()
-            self._write()
+        with self._in_words():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with self._guarded():
+                self.taken_over = self._former()
+                self._write()
         if self.taken_over:
             log.warning(self.taken_over)
         self._over = threading.Event()
@@ -88,20 +89,15 @@ class Lease:
     def check(self) -> None:
         """See that the lease is still held, and renew it. Call it before whatever must not be done twice.
 
-        Raises: LeaseError if it was released, or somebody took it over, and who.
+        Raises: LeaseError if it was released, or somebody took it over, and who; or if it can't be renewed.
         """
-        with self._guarded():
-            found = read_holder(self._path)
-            if found is None or found.token != self._me.token:
-                self._over.set()
-                by = f"{found} holds it" if found else "nobody holds it"
-                raise LeaseError(f"{self._path}: run {self._me.run!r} lost its lease, and {by}; start the run anew")
-            self._write()
+        with self._in_words():
+            self._renew()
 
     def release(self) -> None:
         """Give it up; one that was lost is left to who holds it."""
         self._over.set()
-        with self._guarded():
+        with self._in_words(), self._guarded():
             found = read_holder(self._path)
             if found is not None and found.token == self._me.token:
                 self._path.unlink()
@@ -113,6 +109,14 @@ class Lease:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+    def _renew(self) -> None:
+        with self._guarded():
+            found = read_holder(self._path)
+            if found is None or found.token != self._me.token:
+                by = f"{found} holds it" if found else "nobody holds it"
+                raise LeaseError(f"{self._path}: run {self._me.run!r} lost its lease, and {by}; start the run anew")
+            self._write()
 
     def _former(self) -> str:
         """What is said of a former holder. Raises: LeaseError if it still holds the lease."""
@@ -136,12 +140,24 @@ class Lease:
     def _beat(self) -> None:
         while not self._over.wait(self._seconds / BEATS):
             try:
-                self.check()
+                self._renew()
             except LeaseError as error:
-                log.error(str(error))
+                # It may have been released while this thread waited for the guard.
+                if not self._over.is_set():
+                    log.error(str(error))
+                return
             # A full disk, say: the next one may find room, and check says whether the lease was lost meanwhile.
             except OSError as error:
                 log.warning("%s: not renewed (%s)", self._path, error)
+
+    @contextlib.contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise LeaseError(
+                f"{self._path}: can't be written ({error}); free some space there, or see who may write"
+            ) from error
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:

@@ -182,6 +182,10 @@ class Registry:
                 f"{self._lock}: another process has registered or promoted for {self._patience:g} s; wait "
                 "for it to end, then run the same command again"
             ) from None
+        except OSError as error:
+            raise RegistryError(
+                f"{self._releases}: {error}; what was there stays: mend that, then run the same command again"
+            ) from error
 
     def _mend(self) -> Iterator[str]:
         if not self._releases.is_dir():
