@@ -110,6 +110,9 @@ def list_versions() -> None:
 
     table = Table("version", "registered", "accuracy", "commit", "run", "", title="Releases")
     rows, broken = list_releases(Path())
+    if not rows:
+        _tell("no version yet; `gemel release promote --bundle artifacts/release` makes the first")
+        return
     for row in rows:
         table.add_row(*map(escape, row))
     out.print(table)

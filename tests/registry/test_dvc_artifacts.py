@@ -72,6 +72,28 @@ def test_deleted_bundle_comes_back_out_of_dvc(copied: Checkout, lost: str) -> No
     assert artifact_hash(folder) == later.digest
 
 
+def test_damaged_object_of_the_cache_is_mended_from_the_remote(copied: Checkout) -> None:
+    (later,) = (version for version in copied.registry.versions() if version.name == "v1.1.0")
+    for path in (copied.root / ".dvc" / "cache").rglob("*"):
+        if path.is_file() and path.read_text() == "two":
+            path.chmod(0o644)
+            path.write_text("twp")
+            path.chmod(0o444)
+    shutil.rmtree(copied.releases / later.folder)
+    copied.registry.promote(later, why="again")
+    assert copied.registry.champion() is not None
+
+
+def test_garbage_collection_leaves_what_prune_names(copied: Checkout) -> None:
+    assert copied.registry.prune()[-1].startswith("`dvc gc --workspace --all-branches --all-tags` keeps")
+    commit_with_dvc(copied.root, "three")
+    dvc(copied.root, "gc", "--workspace", "--all-branches", "--all-tags", "--force")
+    for folder in (copied.pointer.resolve(), copied.root / ".remote"):
+        shutil.rmtree(folder)
+    assert copied.registry.promote("v1.0.0", why="back").name == "v1.0.0"
+    assert copied.registry.champion() is not None
+
+
 def test_user_files_are_not_touched_by_what_comes_back(copied: Checkout) -> None:
     (copied.root / RELEASE / "mapper.safetensors").write_text("mine")
     (copied.root / "dvc.yaml").write_text("stages: {}\n")

@@ -160,6 +160,14 @@ def test_bundle_deleted_by_hand_is_said(promoted: Checkout) -> None:
         promoted.registry.champion()
 
 
+def test_bundle_that_nothing_can_bring_back_is_said(promoted: Checkout) -> None:
+    shutil.rmtree(promoted.pointer.resolve())
+    with pytest.raises(
+        ArtifactError, match=r"DVC can't bring back the release of v1\.1\.0 .*or promote a version whose"
+    ):
+        promoted.registry.promote("v1.1.0", why="")
+
+
 def test_pointer_deleted_by_hand_is_not_taken_for_a_first_run(promoted: Checkout) -> None:
     promoted.pointer.unlink()
     with pytest.raises(ArtifactError, match=r"v1\.1\.0 was promoted, but it is not here whole \(no pointer\)"):

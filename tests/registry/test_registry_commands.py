@@ -51,6 +51,11 @@ def test_list_marks_the_champion_and_deleted_bundles(here: Checkout) -> None:
     assert "champion" not in oldest
 
 
+def test_list_of_none_says_how_to_make_one(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(checkout.root)
+    assert run("list").output.startswith("no version yet; `gemel release promote --bundle artifacts/release`")
+
+
 def test_list_says_that_the_champion_is_damaged(here: Checkout) -> None:
     (here.pointer / "mapper.safetensors").write_text("x")
     listed = run("list")

@@ -7,7 +7,6 @@ undoes what was left before it does its own.
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,13 +18,13 @@ from gemel.core.errors import ArtifactError
 from gemel.registry import intention, pointer, stored
 from gemel.registry.errors import RegistryError
 from gemel.registry.git import commit_of, common_folder, expect_identity
+from gemel.registry.restoring import expect_bundle
 from gemel.registry.tags import add_event, add_version, read_history
 from gemel.registry.versions import PROMOTION, ROLLBACK, STAGE, History, Version
 
 LOCK = "gemel-registry.lock"
 # A promotion may have to bring its bundle from a remote first.
 PATIENCE_S = 600.0
-_FETCHED = ".fetched"
 
 
 class Registry:
@@ -115,7 +114,7 @@ class Registry:
             said.extend(self._mend())
             history = read_history(self._root)
             chosen = self._known(history, version if isinstance(version, str) else version.name)
-            self._expect_bundle(chosen)
+            expect_bundle(self._root, chosen, self._releases)
             if pointer.pointed(self._releases) == chosen.folder and history.names_champion(chosen):
                 return chosen
             return self._exchange(history, chosen, PROMOTION, why)
@@ -138,7 +137,7 @@ class Registry:
                     "`gemel release promote VERSION` takes any of them"
                 )
             chosen = self._known(history, former[-1])
-            self._expect_bundle(chosen)
+            expect_bundle(self._root, chosen, self._releases)
             return self._exchange(history, chosen, ROLLBACK, why)
 
     def reconcile(self) -> tuple[str, ...]:
@@ -212,20 +211,6 @@ class Registry:
         add_event(self._root, history, version, kind, why)
         intention.remove_intention(self._releases)
         return self._known(read_history(self._root), version.name)
-
-    def _expect_bundle(self, version: Version) -> None:
-        """Have a version's bundle here, whole."""
-        with contextlib.suppress(ArtifactError):
-            pointer.check_bundle(self._releases / version.folder, version.digest)
-            return
-        fetched = self._releases / _FETCHED
-        shutil.rmtree(fetched, ignore_errors=True)
-        try:
-            found = stored.fetch_release(self._root, version, fetched)
-            pointer.check_bundle(found, version.digest)
-            pointer.put_bundle(found, self._releases, version.digest)
-        finally:
-            shutil.rmtree(fetched, ignore_errors=True)
 
     def _known(self, history: History, name: str) -> Version:
         found = history.version(name)

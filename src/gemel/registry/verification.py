@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from gemel.core.errors import ArtifactError
 from gemel.registry.stored import LOCK, file_md5, folder_md5
 
 _FOLDER = ".dir"
+_WHOLE, _DAMAGED, _ABSENT = "whole", "damaged", "absent"
 
 
 @dataclass(frozen=True)
@@ -47,25 +48,39 @@ def verify_cache(root: Path) -> CacheReport:
     DVC by itself believes an object that is read-only, and all of its cache are. `dvc fetch` brings the removed back.
     """
     from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        outs = {out.hash_info.value: str(out) for out in repo.index.outs if out.use_cache and out.hash_info}
+        states = _states(repo, list(outs))
+    damaged, absent = (tuple(oid for oid, state in states.items() if state == bad) for bad in (_DAMAGED, _ABSENT))
+    unlisted = tuple(name for oid, name in outs.items() if oid.endswith(_FOLDER) and states[oid] != _WHOLE)
+    return CacheReport(len(states) - len(absent), damaged, absent, unlisted)
+
+
+def drop_damaged(root: Path, oid: str) -> None:
+    """Hash one output's objects in DVC's cache and remove the damaged, as verify_cache. oid: its hash in dvc.lock."""
+    from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        _states(repo, [oid])
+
+
+def _states(repo: Any, tops: Sequence[str]) -> dict[str, str]:
+    """The state of some outputs' objects in the cache, and of the files that they list; the damaged are removed."""
     from dvc_data.hashfile.db import HashFileDB
     from dvc_data.hashfile.hash_info import HashInfo
     from dvc_data.hashfile.tree import Tree
     from dvc_objects.fs.local import LocalFileSystem
 
-    with Repo(str(root)) as repo:
-        # Not DVC's own kind of local cache, which believes; and without its memory of hashes, which a flipped bit of
-        # the disk does not touch.
-        cache = HashFileDB(LocalFileSystem(), repo.cache.local.path)
-        outs = {out.hash_info.value: str(out) for out in repo.index.outs if out.use_cache and out.hash_info}
-    states = {oid: _state(cache, oid) for oid in outs}
-    listed = [oid for oid in outs if oid.endswith(_FOLDER) and states[oid] == "whole"]
-    for oid in listed:
-        files = {file.value for _, _, file in Tree.load(cache, HashInfo("md5", oid))}
-        states |= {file: _state(cache, file) for file in files - states.keys()}
-    of = {state: tuple(oid for oid, found in states.items() if found == state) for state in set(states.values())}
-    unlisted = tuple(name for oid, name in outs.items() if oid.endswith(_FOLDER) and oid not in listed)
-    damaged, absent = of.get("damaged", ()), of.get("absent", ())
-    return CacheReport(len(states) - len(absent), damaged, absent, unlisted)
+    # Not DVC's own kind of local cache, which believes; and without its memory of hashes, as a bit that flips on the
+    # disk changes no date.
+    cache = HashFileDB(LocalFileSystem(), repo.cache.local.path)
+    states = {oid: _state(cache, oid) for oid in tops}
+    for oid in tops:
+        if oid.endswith(_FOLDER) and states[oid] == _WHOLE:
+            files = {file.value for _, _, file in Tree.load(cache, HashInfo("md5", oid))}
+            states |= {file: _state(cache, file) for file in files - states.keys()}
+    return states
 
 
 def _state(cache: Any, oid: str) -> str:
@@ -74,10 +89,10 @@ def _state(cache: Any, oid: str) -> str:
     try:
         cache.check(oid)
     except FileNotFoundError:
-        return "absent"
+        return _ABSENT
     except ObjectFormatError:
-        return "damaged"
-    return "whole"
+        return _DAMAGED
+    return _WHOLE
 
 
 def _outputs(root: Path) -> Iterator[tuple[str, str, str]]:
