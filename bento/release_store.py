@@ -18,6 +18,7 @@ from filelock import FileLock
 from gemel.core.artifacts import MANIFEST, artifact_hash
 from gemel.core.drafts import whole_file
 from gemel.core.errors import ArtifactError
+from gemel.registry.pointer import champion_link, check_bundle, is_promoted, release_facts
 from gemel.release_facts import read_facts
 from gemel.stages import RELEASE
 
@@ -29,24 +30,37 @@ VERSION_DIGITS = 16
 def find_release(root: Path) -> Path:
     """The folder of the release to serve, in the model store.
 
-    It is that of GEMEL_RELEASE or else of the project, imported if the store doesn't have it. If the project has none,
-    it is the store's latest. root: the project's root.
+    It is that of GEMEL_RELEASE, else the project's champion, else its last run's, imported if the store doesn't have
+    it. If the project has none, it is the store's latest. root: the project's root.
     Raises: ArtifactError if there is no release, or it is damaged.
     """
-    named, release = os.environ.get(RELEASE_VARIABLE), release_folder(root)
+    named = os.environ.get(RELEASE_VARIABLE)
+    place = release_folder(root)
+    # Once: the pointer may move while the files behind it are read.
+    release = place.resolve()
     # Workers start at the same time, and only one may import.
     with FileLock(Path(BentoMLContainer.bentoml_home.get()) / f"{MODEL}.lock"):
         if (release / MANIFEST).is_file():
+            if is_promoted(release):
+                check_bundle(release)
             return _imported(release)
         if named:
-            raise ArtifactError(f"{release}: no release there, though {RELEASE_VARIABLE} names it; correct or unset it")
-        return _latest(release)
+            raise ArtifactError(f"{place}: no release there, though {RELEASE_VARIABLE} names it; correct or unset it")
+        if place == champion_link(root):
+            raise ArtifactError(
+                f"{place}: the bundle of the champion, {release.name}, is gone; `gemel release list` shows the "
+                "versions, and `gemel release promote VERSION` brings it back"
+            )
+        return _latest(place)
 
 
 def release_folder(root: Path) -> Path:
-    """Where the release to serve is looked for: the folder that GEMEL_RELEASE names, else the project's."""
-    named = os.environ.get(RELEASE_VARIABLE)
-    return Path(named) if named else root / RELEASE
+    """Where the release to serve is looked for: the folder that GEMEL_RELEASE names, else the champion's, else the
+    last run's. The champion's is a link, which another promotion turns elsewhere."""
+    if named := os.environ.get(RELEASE_VARIABLE):
+        return Path(named)
+    champion = champion_link(root)
+    return champion if champion.is_symlink() else root / RELEASE
 
 
 def remember_served(root: Path, folder: Path) -> None:
@@ -70,7 +84,7 @@ def _note(root: Path) -> Path:
 
 
 def _imported(release: Path) -> Path:
-    facts = read_facts(release, check_hashes=True)
+    facts = release_facts(release)
     digest = artifact_hash(release)
     tag = Tag(MODEL, digest[:VERSION_DIGITS])
     found = _stored(tag)

@@ -1,4 +1,4 @@
-"""The commands `gemel release …`: hand a release to somebody else, get one, look at one."""
+"""The commands `gemel release …`: hand a release to somebody else, get one, look at one; versions and the champion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from gemel.console import out
+from gemel.console import err, out
 from gemel.core.errors import RequestError
 from gemel.stages import RELEASE
 
@@ -22,7 +22,7 @@ release = typer.Typer(no_args_is_help=True)
 
 @release.callback()
 def carry_releases() -> None:
-    """Push, pull and show releases.
+    """Push, pull and show releases; promote one, roll back.
 
     Places are a folder, s3://bucket/prefix (`pip install 'gemel[s3]'`), and hf://owner/name, with @revision or without.
     """
@@ -77,6 +77,58 @@ def show(folder: Annotated[Path, typer.Argument(help="the release bundle")] = RE
     _show_table("Protocol", ("", ""), [(key, str(value)) for key, value in sorted(facts["protocol"].items())])
 
 
+@release.command("promote")
+def promote(
+    version: Annotated[str | None, typer.Argument(help="as v1.2.0, of `gemel release list`")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="instead: make this bundle, that of the last commit, one")] = None,
+    why: Annotated[str, typer.Option(help="kept with the promotion")] = "by hand",
+) -> None:
+    """Make a version the champion: services of this checkout take it up. A bundle that was deleted comes out of DVC."""
+    from gemel.registry.registry import Registry
+
+    if (version is None) == (bundle is None):
+        raise RequestError("give either a version of `gemel release list`, or --bundle artifacts/release")
+    registry = Registry(Path())
+    chosen = version if bundle is None else registry.register(bundle, "HEAD", "by hand", why)
+    champion = registry.promote(chosen or "", why=why)
+    _tell(f"{champion.name}: the champion, release {champion.folder}")
+
+
+@release.command("rollback")
+def rollback(why: Annotated[str, typer.Option(help="kept with the rollback")] = "by hand") -> None:
+    """Make the champion before the present one the champion again."""
+    from gemel.registry.registry import Registry
+
+    champion = Registry(Path()).rollback(why=why)
+    _tell(f"{champion.name}: the champion again, release {champion.folder}")
+
+
+@release.command("list")
+def list_versions() -> None:
+    """List the versions, the newest first: which is the champion, and whose bundle is gone."""
+    from gemel.registry.listing import list_releases
+
+    table = Table("version", "registered", "accuracy", "commit", "run", "", title="Releases")
+    rows, broken = list_releases(Path())
+    if not rows:
+        _tell("no version yet; `gemel release promote --bundle artifacts/release` makes the first")
+        return
+    for row in rows:
+        table.add_row(*map(escape, row))
+    out.print(table)
+    if broken:
+        err.print(f"[red]{escape(broken)}[/]", highlight=False, soft_wrap=True)
+
+
+@release.command("prune")
+def prune(keep: Annotated[int, typer.Option(min=0, help="of those that were champion last")] = 5) -> None:
+    """Remove bundles that nothing needs; never the champion's. DVC keeps their data, and `promote` brings them back."""
+    from gemel.registry.registry import Registry
+
+    for said in Registry(Path()).prune(keep):
+        _tell(said)
+
+
 def _summary(facts: Mapping[str, Any]) -> dict[str, str]:
     from gemel.frozen import TITLES
 
@@ -128,4 +180,8 @@ def _say_models(facts: Mapping[str, Any]) -> None:
         return
     backbone = facts["settings"]["backbone"]
     said = f"Its frozen models are not in it: {backbone['llm']['model']} and {backbone['vision']['model']}."
+    out.print(escape(said), highlight=False, soft_wrap=True)
+
+
+def _tell(said: str) -> None:
     out.print(escape(said), highlight=False, soft_wrap=True)

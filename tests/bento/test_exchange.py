@@ -17,6 +17,7 @@ from gemel.core.drafts import draft_beside, put_in_place
 from gemel.core.errors import ArtifactError
 from gemel.core.settings import BackboneSettings
 from gemel.embedding import embed
+from gemel.registry.pointer import RELEASES, champion_link, point, put_bundle
 
 POST = {"text": "A Jaguar in the morning", "mention": "Jaguar"}
 PATIENCE = 60.0
@@ -61,6 +62,51 @@ def test_new_release_is_in_use_without_a_failed_request(release: Path, other: Pa
             seen.append(reply.json()["release"])
         assert client.get("/info").json()["release"] == later
     assert list(dict.fromkeys(seen)) == [former, later]
+
+
+def promote(new: Path, root: Path) -> None:
+    """As the registry promotes: the bundle to its place, then the pointer."""
+    releases = root / RELEASES
+    point(releases, put_bundle(new, releases, artifact_hash(new)).name)
+
+
+def test_promotion_and_rollback_are_taken_up(
+    release: Path, other: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(RELEASE_VARIABLE)
+    promote(release, tmp_path)
+    engine = Engine(tmp_path, ServiceSettings())
+    assert engine.release.name == name_of(release)
+    for new in (other, release):
+        promote(new, tmp_path)
+        after = engine.prepared()
+        assert after is not None
+        assert after.name == name_of(new)
+        engine.take_up(after)
+    assert engine.prepared() is None
+
+
+def test_first_promotion_takes_the_place_of_the_last_runs_release(
+    release: Path, other: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(RELEASE_VARIABLE)
+    shutil.copytree(release, tmp_path / "artifacts" / "release")
+    engine = Engine(tmp_path, ServiceSettings())
+    promote(other, tmp_path)
+    after = engine.prepared()
+    assert after is not None
+    assert after.name == name_of(other)
+
+
+def test_promoted_bundle_that_is_deleted_leaves_the_one_in_use(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(RELEASE_VARIABLE)
+    promote(release, tmp_path)
+    engine = Engine(tmp_path, ServiceSettings())
+    shutil.rmtree(champion_link(tmp_path).resolve())
+    assert engine.prepared() is None
+    assert Engine(tmp_path, ServiceSettings()).release.name == name_of(release)
 
 
 def test_frozen_models_are_shared_between_the_two(

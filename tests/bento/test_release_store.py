@@ -16,6 +16,7 @@ from gemel.core.errors import ArtifactError
 from gemel.core.settings import BackboneSettings
 from gemel.embedding import embed
 from gemel.predictor import Linker
+from gemel.registry.pointer import RELEASES, point, put_bundle
 
 
 @pytest.fixture
@@ -74,6 +75,46 @@ def test_without_a_release_the_latest_of_the_store_is_used(tiny_release: Path, t
     stored = find_release(tmp_path)
     shutil.rmtree(tmp_path / "artifacts")
     assert find_release(tmp_path) == stored
+
+
+@pytest.fixture
+def promoted(tmp_path: Path, tiny_release: Path) -> Path:
+    """A project with a champion, and a release of a later run that was not promoted. Gives the champion's bundle."""
+    shutil.copytree(tiny_release, tmp_path / "artifacts" / "release")
+    (tmp_path / "artifacts" / "release" / MANIFEST).write_text("{}")
+    bundle = put_bundle(tiny_release, tmp_path / RELEASES, artifact_hash(tiny_release))
+    point(bundle.parent, bundle.name)
+    return bundle
+
+
+@pytest.mark.usefixtures("empty_store")
+def test_champion_is_served_and_not_the_last_runs_release(promoted: Path, tmp_path: Path) -> None:
+    assert find_release(tmp_path).name == promoted.name
+
+
+@pytest.mark.usefixtures("empty_store")
+def test_champion_whose_bundle_is_gone_is_not_replaced_by_another(promoted: Path, tmp_path: Path) -> None:
+    shutil.rmtree(promoted)
+    with pytest.raises(ArtifactError, match=r"champion: the bundle of the champion, .* is gone; .* brings it back"):
+        find_release(tmp_path)
+
+
+@pytest.mark.usefixtures("empty_store")
+def test_flipped_bit_in_the_champions_manifest_is_not_imported(promoted: Path, tmp_path: Path) -> None:
+    manifest = promoted / MANIFEST
+    manifest.write_text(manifest.read_text().replace("tiny", "tinx", 1))
+    with pytest.raises(ArtifactError, match=r"manifest\.json: its SHA-256 begins with .* instead of"):
+        find_release(tmp_path)
+    assert not bentoml.models.list()
+
+
+@pytest.mark.usefixtures("empty_store")
+def test_named_release_goes_before_the_champion(
+    promoted: Path, tmp_path: Path, tiny_release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(promoted)
+    monkeypatch.setenv(RELEASE_VARIABLE, str(tiny_release))
+    assert find_release(tmp_path).name == artifact_hash(tiny_release)[:16]
 
 
 @pytest.mark.usefixtures("empty_store")
