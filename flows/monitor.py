@@ -54,7 +54,8 @@ def monitor(
     reference = read_training_data(artifacts or root / POSTS.parent, used)
     report = compare_with_service(root, period, reference, used, now)
     folder = publish(root, report)
-    get_run_logger().info("%s: %s; %s", report.name, report.headline, folder)
+    for words in (f"{report.name}: {report.headline}; {folder}", *report.notes):
+        get_run_logger().info(words)
     alarm = sound(root, report)
     if alarm is not None and report.name in alarm.reports:
         start_retraining()

@@ -88,9 +88,12 @@ def test_project_without_artifacts_is_told_what_to_run(tmp_path: Path) -> None:
         monitor(tmp_path, **DAYS)
 
 
-def test_service_without_records_still_has_a_report(root: Path, started: list[Any]) -> None:
+def test_service_without_records_still_has_a_report(
+    root: Path, started: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
     report = monitor(root, **DAYS | {"settings": SETTINGS.model_copy(update={"records_folder": Path("elsewhere")})})
     assert report.headline == "nothing can be told"
+    assert "set `records: numbers`" in caplog.text
     assert started == []
 
 

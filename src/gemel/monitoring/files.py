@@ -50,7 +50,7 @@ def markdown(report: Report) -> str:
     start, until = report.period.start, report.period.until
     rows = [[each.title, each.words, *_figures(each), each.verdict] for each in report.findings]
     head = ["", "training data → period", "distance", "threshold", "p", "verdict"]
-    lines = [f"# Monitoring, {report.name}", "", f"**{report.headline.capitalize()}.**", ""]
+    lines = [f"# Monitoring, {report.name}", "", f"**{report.headline[:1].upper()}{report.headline[1:]}.**", ""]
     lines += [f"{start:%Y-%m-%d %H:%M} until {until:%Y-%m-%d %H:%M} UTC: {report.extent}.", ""]
     lines += [_line(cells) for cells in (head, ["---"] * len(head), *rows)]
     lines += ["", f"- {report.promise}", *(f"- {note}" for note in report.notes), ""]

@@ -31,9 +31,9 @@ class MonitoringSettings(BaseModel):
 
     records_folder: Path = Path(".gemel/records")
     feedback_folder: Path = Path(".gemel/feedback")
-    false_alarms_per_year: float = Field(default=0.5, gt=0, le=12)
+    false_alarms_per_year: float = Field(default=0.5, ge=0.1, le=12)
     least_rows: int = Field(default=100, ge=10)
     least_distance: float = Field(default=0.02, ge=0, lt=1)
-    most_images: int = Field(default=1_000, ge=100, le=10_000)
+    most_images: int = Field(default=1_000, ge=100, le=5_000)
     frequent_mentions: int = Field(default=50, ge=1)
     seed: int = 0
