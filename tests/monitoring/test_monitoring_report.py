@@ -2,16 +2,21 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from made_up_service import NOW, WEEK, WIDTH, answers, record
+from made_up_service import MONDAY, NOW, WEEK, WIDTH, answers, record
 
 from gemel.core.errors import GemelError
+from gemel.monitoring.features import Share
 from gemel.monitoring.feedback import Feedback
-from gemel.monitoring.files import markdown, write_report
+from gemel.monitoring.files import former_reports, markdown, write_report
+from gemel.monitoring.period import days_between
 from gemel.monitoring.records import read_records
 from gemel.monitoring.reference import Reference
 from gemel.monitoring.report import Report, make_report
@@ -52,6 +57,22 @@ def test_later_report_on_a_period_takes_the_place_of_the_first(report: Make, tmp
     folder = write_report(tmp_path, report())
     assert json.loads((folder / "report.json").read_text())["headline"] == "nothing can be told"
     assert [path.name for path in folder.parent.iterdir()] == ["2026-W46"]
+
+
+def test_page_lists_the_reports_on_earlier_weeks(report: Make, tmp_path: Path) -> None:
+    made = report(feedback=Feedback(20, 15, 0))
+    mondays = [MONDAY + timedelta(days=7 * place) for place in range(4)]
+    weeks = [replace(made, period=days_between(*days)) for days in pairwise(mondays)]
+    for each in weeks:
+        write_report(tmp_path, each)
+    (tmp_path / ".gemel/monitoring/2026-W47/report.json").write_text("{")
+    found = former_reports(tmp_path, weeks[2])
+    assert [(each.name, each.headline) for each in found] == [
+        ("2026-W46", "nothing can be told"),
+        ("2026-W47", "this report can't be read"),
+    ]
+    assert found[0].corrected == Share(15, 20)
+    assert former_reports(tmp_path, weeks[0]) == found[1:]
 
 
 def test_report_that_cant_be_written_leaves_the_former(

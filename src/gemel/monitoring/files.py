@@ -11,11 +11,13 @@ from gemel.core.drafts import draft_beside, put_in_place
 from gemel.core.errors import GemelError
 from gemel.monitoring.alarm import FOLDER
 from gemel.monitoring.drift import Finding
-from gemel.monitoring.page import page
+from gemel.monitoring.features import Share
+from gemel.monitoring.page import Former, page
 from gemel.monitoring.report import Report
 
 FORMAT = 1
 JSON, MARKDOWN, PAGE = "report.json", "report.md", "report.html"
+MOST_FORMER = 12
 
 
 def write_report(root: Path, report: Report) -> Path:
@@ -26,7 +28,7 @@ def write_report(root: Path, report: Report) -> Path:
     """
     folder = root / FOLDER / report.name
     texts = {JSON: json.dumps(as_json(report), ensure_ascii=False, indent=1) + "\n"}
-    texts |= {MARKDOWN: markdown(report), PAGE: page(report)}
+    texts |= {MARKDOWN: markdown(report), PAGE: page(report, former_reports(root, report))}
     try:
         with draft_beside(folder) as draft:
             for name, text in texts.items():
@@ -35,6 +37,26 @@ def write_report(root: Path, report: Report) -> Path:
     except OSError as error:
         raise GemelError(f"{folder}: can't be written ({error}); make room, or see who may write there") from error
     return folder
+
+
+def former_reports(root: Path, report: Report) -> tuple[Former, ...]:
+    """The last reports on periods that began before that of this one, the latest first; one can be damaged."""
+    # Those with a dot are drafts.
+    found = [_former(path) for path in (root / FOLDER).glob(f"[!.]*/{JSON}") if path.parent.name != report.name]
+    start = report.period.start.isoformat()
+    earlier = sorted((each for each in found if each.start < start), key=lambda each: each.start, reverse=True)
+    return tuple(earlier[:MOST_FORMER])
+
+
+def _former(path: Path) -> Former:
+    name = path.parent.name
+    try:
+        content = json.loads(path.read_bytes())
+        said = content["feedback"] or {"mentions": 0, "wrong": 0}
+        share = Share(said["wrong"], said["mentions"])
+        return Former(str(content["period"]["start"]), name, content["headline"], content["answers"], share)
+    except (OSError, ValueError, KeyError, TypeError):
+        return Former("", name, "this report can't be read", 0, Share(0, 0))
 
 
 def as_json(report: Report) -> dict[str, Any]:

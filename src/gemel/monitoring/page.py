@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gemel.monitoring.drift import Finding
+from gemel.monitoring.features import Share
 from gemel.monitoring.report import Report
 from gemel.report.charts import Chart, line_chart
 from gemel.report.rendering import render
@@ -23,14 +25,26 @@ class Shown:
     chart: Chart | None
 
 
-def page(report: Report) -> str:
-    """Make the page."""
+@dataclass(frozen=True)
+class Former:
+    """What an earlier report said. start: of its period, ISO 8601. corrected: mentions, of those with feedback."""
+
+    start: str
+    name: str
+    headline: str
+    answers: int
+    corrected: Share
+
+
+def page(report: Report, former: Sequence[Former] = ()) -> str:
+    """Make the page. former: earlier reports, the latest first."""
     return render(
         "monitoring.html",
         [],
         {},
         title=f"gemel: monitoring, {report.name}",
         report=report,
+        former=former,
         shown=[_shown(each) for each in report.findings],
     )
 
