@@ -27,7 +27,7 @@ and `gemel demonstrations` keep it. The stage `release` applies it, and no other
 """
 START_NOTE = """\
 Where training may start from: a retraining puts the champion's mapper here, if `mapper.start` is `champion`.
-With `mapper.start: fresh` the stage `mapper` does not read it. See docs/retraining.md.
+With `mapper.start: scratch` the stage `mapper` does not read it. See docs/retraining.md.
 """
 NIL_SHARE, HINT_SHARE, HINT_SHARE_WITHOUT_IMAGE, IMAGELESS_SHARE = 0.05, 0.1, 0.5, 0.07
 

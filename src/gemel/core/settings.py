@@ -181,7 +181,7 @@ class MapperSettings:
     image. missing_image: what stands for an image that isn't there. without_demonstrations: share of the training
     examples that show none. vary_demonstrations: whether the others show any number of them, from none to all.
     drop_images: share of the training examples whose post is taken to have no image.
-    start: "fresh" weights, or those of the mapper in data/start, where a retraining puts the champion's.
+    start: from "scratch", or from the weights of the mapper in data/start, where a retraining puts the champion's.
     checkpoint: folder of an imported mapper, which is taken in place of training one; tracked: what DVC watches for a
     change of it, the same folder, or anything that is there where there is no checkpoint.
     """
@@ -194,7 +194,7 @@ class MapperSettings:
     vary_demonstrations: bool = False
     drop_images: float = 0.0
     adapter: str = "linear"
-    start: Literal["fresh", "champion"] = "fresh"
+    start: Literal["scratch", "champion"] = "scratch"
     checkpoint: str | None = None
     tracked: str = ""
 

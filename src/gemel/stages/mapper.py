@@ -131,23 +131,23 @@ def _first_weights(settings: MapperSettings, vision_dim: int, llm_dim: int) -> A
 
     Raises: ArtifactError if it is to be the champion's mapper, and that is absent or another kind of mapper.
     """
-    if settings.start == "fresh":
+    if settings.start == "scratch":
         return make_mapper(settings.adapter, vision_dim, llm_dim, settings.prefix_tokens)
-    advice = "a retraining puts it there; or set mapper.start to fresh"
+    advice = "a retraining puts it there; or set mapper.start to scratch"
     mapper = load_mapper(START / WEIGHTS, vision_dim=vision_dim, llm_dim=llm_dim, advice=advice)
     found = (adapter_name(mapper), mapper.prefix_tokens)
     wanted = (settings.adapter, settings.prefix_tokens)
     if found != wanted:
         raise ArtifactError(
             f"{START / WEIGHTS}: adapter and prefix tokens are {found}, but the settings want {wanted}; "
-            "set mapper.start to fresh"
+            "set mapper.start to scratch"
         )
     return mapper
 
 
 def _course(settings: MapperSettings) -> TrainingCourse:
     """The course; weights that were trained before keep their scale."""
-    return settings.course if settings.start == "fresh" else replace(settings.course, initial_scale="default")
+    return settings.course if settings.start == "scratch" else replace(settings.course, initial_scale="default")
 
 
 def _take(
@@ -237,7 +237,7 @@ def _show(results: dict[int, TrainingResult], best: int, share: float) -> None:
 def _start_hash() -> str:
     if not (START / WEIGHTS).is_file():
         raise ArtifactError(
-            f"{START / WEIGHTS}: no such file; a retraining puts it there; or set mapper.start to fresh"
+            f"{START / WEIGHTS}: no such file; a retraining puts it there; or set mapper.start to scratch"
         )
     return file_sha256(START / WEIGHTS)
 
@@ -247,7 +247,7 @@ def _fingerprint(
 ) -> str:
     """Names the run by all that decides its course, so that no run goes on from the state of another."""
     inputs = [artifact_hash(folder) for folder in (POSTS, IMAGE_FEATURES, DEMONSTRATIONS)]
-    inputs += [] if settings.start == "fresh" else [_start_hash()]
+    inputs += [] if settings.start == "scratch" else [_start_hash()]
     return hashlib.sha256(repr((settings, llm, shown.method, shown.order, prompt, inputs)).encode()).hexdigest()[:16]
 
 

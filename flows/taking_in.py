@@ -1,0 +1,126 @@
+"""What a run is made of: the new posts and corrections, and where training starts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gemel.intake.applying import apply
+from gemel.intake.batch import Batch, gather
+from gemel.intake.settling import remember, settle, tried
+from gemel.intake.suspicion import SureAnswers
+from gemel.monitoring.alarm import read_alarm
+from gemel.registry.registry import Registry
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from flows.commands import DVC, read_output
+from flows.pipeline import StageError
+from flows.settings import RetrainingSettings
+from flows.workspace import Line, Workspace
+from gemel.core.config import read_params
+from gemel.core.errors import DataError
+from gemel.core.schema import Post
+from gemel.stages import DATA, START
+
+if TYPE_CHECKING:
+    from gemel.predictor import Linker
+
+RUN_DIGITS = 12
+VALIDATION = "posts"
+NOTHING = "nothing new: no post and no correction came in that was not tried before, and the code is the same"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """run: the id, which follows from the inputs. facts: for the decision card. nothing: why there is nothing to do."""
+
+    run: str
+    batch: Batch
+    facts: Mapping[str, Any]
+    nothing: str | None = None
+
+
+@task(cache_policy=NO_CACHE)
+def take_in(line: Line, place: Workspace, registry: Registry, settings: RetrainingSettings) -> Inputs:
+    """Bring what is new into the worktree's data, and record it with DVC; or say that nothing is."""
+    params = read_params(place.folder / "params.yaml")
+    dataset, start = params["dataset"], params["mapper"]["start"]
+    champion, bundle = registry.champion(), registry.champion_folder()
+    answers = None if bundle is None else sure_answers(bundle, place.folder)
+    batch = gather(line.root, place.folder / DATA, dataset, settings.intake, answers)
+    content = json.dumps([place.base, batch.id, settings.model_dump(mode="json")], sort_keys=True)
+    run = hashlib.sha256(content.encode()).hexdigest()[:RUN_DIGITS]
+    if nothing := _nothing(line, place, batch, champion is not None):
+        remember(batch, line.root)
+        return Inputs(run, batch, {}, nothing)
+    apply(batch, place.folder / DATA / dataset)
+    _put_start(place, start, bundle)
+    read_output([*DVC, "add", "--quiet", str(DATA)], place.folder)
+    facts = {
+        "run": run,
+        "batch": batch.id,
+        "intake": batch.counts,
+        "quarantined": len(batch.quarantined),
+        "mapper_start": start,
+        "base": place.base,
+        "champion": champion.name if champion else None,
+    }
+    return Inputs(run, batch, facts)
+
+
+def sure_answers(bundle: Path, root: Path) -> SureAnswers:
+    """The answers that a release is sure of. bundle: the release. root: where its frozen models lie.
+
+    It is loaded when it is asked for the first time, as a run without corrections never asks.
+    """
+
+    @cache
+    def linker() -> Linker:
+        from gemel.predictor import Linker
+
+        return Linker.load(bundle, root=root)
+
+    def answers(posts: Sequence[Post]) -> list[str | None]:
+        links = linker().link(posts)
+        return [link.answer.entity_id if link.sure and link.answer else None for link in links]
+
+    return answers
+
+
+def set_aside(inputs: Inputs, root: Path, error: StageError) -> None:
+    """Settle a batch that no challenger could be made of. Data that the checks refuse are refused; what another stage
+    fails on waits for newer data, or for a person, as the data may be innocent of it.
+    """
+    settle(inputs.batch, root, "refused" if error.stage == VALIDATION else "held", inputs.run)
+
+
+def _nothing(line: Line, place: Workspace, batch: Batch, has_champion: bool) -> str | None:
+    if not has_champion or place.base != place.head:
+        return None
+    if batch.is_empty or tried(line.root, batch.id):
+        return NOTHING if read_alarm(line.root) is None else f"{NOTHING}; the alarm stays open: label posts for it"
+    return None
+
+
+def _put_start(place: Workspace, start: str, champion: Path | None) -> None:
+    """Put the champion's mapper where training starts from, if it does.
+
+    Raises: DataError if there is no champion.
+    """
+    from gemel.mapper.mapper import WEIGHTS
+
+    if start != "champion":
+        return
+    if champion is None:
+        raise DataError("mapper.start is champion, but there is none yet; set it to scratch for the first one")
+    target = place.folder / START / WEIGHTS
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)  # perhaps a link into DVC's cache
+    shutil.copyfile(champion / WEIGHTS, target)
