@@ -2,10 +2,10 @@
 
 A champion and a challenger are drawn mention by mention: a share of the answers changes for the better, a share for the
 worse, as between two mappers of the sample world that differ in their seed alone (4.4 % of the answers change). Slices
-are of the sample's sizes, or of ten times these. Reported are: false promotions, where the true loss is the margin,
-overall or in the tail alone; promotions by true gain; what becomes of challengers that are as good as the champion, with
-and without new data; and years of 52 runs, whose challengers all lose as much as the margin, with their false promotions
-and what they spent.
+are of the sample's sizes, or nine times these. Reported are: false promotions, the true loss being the margin, overall
+or in the tail alone; what a slice that is too small lets through; promotions by true gain; what becomes of challengers
+that are as good as the champion, with and without new data; and years whose challengers all lose as much as the margin,
+with their false promotions and what they spent.
 """
 
 from __future__ import annotations
@@ -61,22 +61,23 @@ LARGE = World(2_561, 1_790, 649, 263)
 
 @dataclass(frozen=True)
 class Truth:
-    """The true change of accuracy: of mentions of head and unseen entities, and of those of the tail."""
+    """The true change of accuracy of mentions, by how often their entities were trained on."""
 
-    others: float = 0.0
+    head: float = 0.0
     tail: float = 0.0
+    unseen: float = 0.0
 
 
 def everywhere(change: float) -> Truth:
     """The same change for all mentions of an entity."""
-    return Truth(change, change)
+    return Truth(change, change, change)
 
 
 def draw(world: World, truth: Truth, rng: np.random.Generator, changed: float = CHANGED) -> list[Paired]:
     """The slices of one challenger. changed: share of the answers that would change without any true change."""
     head, tail, unseen = (
         _changes(count, change, changed, rng)
-        for count, change in ((world.head, truth.others), (world.tail, truth.tail), (world.unseen, truth.others))
+        for count, change in ((world.head, truth.head), (world.tail, truth.tail), (world.unseen, truth.unseen))
     )
     overall = (head[0] + tail[0] + unseen[0], head[1] + tail[1] + unseen[1])
     nil, alarms = _changes(world.nil, 0.0, 2 * changed, rng), _changes(world.overall, 0.0, changed / 3, rng)
@@ -128,7 +129,8 @@ def measure(world: World, settings: GateSettings, repeats: int) -> dict[str, Any
         "mentions": world.overall,
         "loss_at_the_margin": outcomes(everywhere(-margins.overall)),
         "loss_at_the_margin_few_changes": outcomes(everywhere(-margins.overall), changed=margins.overall),
-        "tail_loss_at_its_margin": outcomes(Truth(0.0, -margins.tail)),
+        "tail_loss_at_its_margin": outcomes(Truth(tail=-margins.tail)),
+        "unseen_loss_of_10_points": outcomes(Truth(unseen=-0.1)),
         "called_a_gain_without_one": outcomes(everywhere(0.0), new_data=False)["promote"],
         "equal": outcomes(everywhere(0.0)),
         "equal_few_changes": outcomes(everywhere(0.0), changed=CHANGED / 3),
@@ -177,9 +179,8 @@ def run(repeats: int, years_repeats: int) -> dict[str, Any]:
     worlds = ("sample", "large", "large_margin_of_1_point")
     report["false_promotion_rate"] = max(report[world]["loss_at_the_margin"]["promote"] for world in worlds)
     report["false_refusal_rate"] = max(report[world]["equal"]["refuse"] for world in worlds)
-    report["budget_kept"] = all(
-        report[year]["false_promotions"] <= settings.false_promotions for year in ("year", "busy_year")
-    )
+    kept = (report[year]["false_promotions"] <= settings.false_promotions for year in ("year", "busy_year"))
+    report["budget_kept"] = all(kept)
     return report
 
 
@@ -205,10 +206,10 @@ def _cell(found: Any) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="500 challengers of each kind in place of 20,000")
+    parser.add_argument("--quick", action="store_true", help="200 challengers of each kind in place of 5,000")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     arguments = parser.parse_args()
-    report = run(500, 20) if arguments.quick else run(20_000, 1_000)
+    report = run(200, 10) if arguments.quick else run(5_000, 250)
     show(report)
     if arguments.json:
         print(json.dumps(report))
