@@ -2,13 +2,23 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gate.decision_cards import NOW, TEST, made, write_runs
 from gate.slices import counted, decided
 
 from gemel.core.errors import DataError, GemelError
-from gemel.gate.card import CARD, PAGE, TEST_POSTS, asked_posts, read_cards, spent_within_a_year, write_decision
+from gemel.gate.card import (
+    CARD,
+    PAGE,
+    TEST_POSTS,
+    asked_posts,
+    check_facts,
+    read_cards,
+    spent_within_a_year,
+    write_decision,
+)
 from gemel.gate.settings import GateSettings
 
 
@@ -81,6 +91,21 @@ def test_best_accuracy_is_of_this_test_set(tmp_path: Path) -> None:
     cards = read_cards(tmp_path)
     assert spent_within_a_year(cards, NOW, TEST.fingerprint).best == 1.0
     assert spent_within_a_year(cards, NOW, "another").best is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({}, "run: expected its id, found None"),
+        ({"run": "../r1"}, "run: expected its id"),
+        ({"run": "r1"}, "there is a decision of run 'r1' already; give the run another id"),
+        ({"run": "r2", "mapper_start": "warm"}, "mapper_start: expected scratch or champion, found 'warm'"),
+    ],
+)
+def test_facts_that_no_card_could_be_made_of_are_refused(tmp_path: Path, facts: dict[str, Any], words: str) -> None:
+    write_decision(made("r1"), tmp_path / "r1")
+    with pytest.raises(DataError, match=words):
+        check_facts(facts, read_cards(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_test_post_that_was_changed_is_named(champion: Path, project_copy: Path,
     posts = project_copy / "data/tiny/posts.jsonl"
     posts.write_text(posts.read_text().replace("All about Amazon today", "All about Amazon tonight"))
     with pytest.raises(DataError, match=r"data/tiny: not the test posts that the champion was .*: 1 changed \(p"):
-        decide(champion, project_copy, cards)
+        decide(champion, project_copy, cards, facts={"run": "r2"})
 
 
 def test_without_a_card_the_releases_must_state_the_same_test_set(
@@ -107,6 +107,18 @@ def test_champion_of_another_tokenizer_is_refused(champion: Path, in_project: Pa
     words = r"the champion can't be asked what the challenger is asked: .*trie was built for tokenizer ffffffffffff"
     with pytest.raises(ArtifactError, match=words):
         decide(champion, in_project, tmp_path / "decisions")
+
+
+def test_champion_that_is_gone_is_named(in_project: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"gone: no manifest.json, .*; bring the champion back \(`dvc checkout`\)"):
+        decide(tmp_path / "gone", in_project, tmp_path / "decisions")
+
+
+def test_pointer_is_followed_once(champion: Path, in_project: Path, tmp_path: Path) -> None:
+    (tmp_path / "pointer").symlink_to(champion)
+    found = decide(tmp_path / "pointer", in_project, tmp_path / "decisions")
+    assert found.provenance is not None
+    assert found.provenance.champion == artifact_hash(champion)
 
 
 def test_damaged_card_stops_before_anything_is_linked(in_project: Path, tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ decisions/RUN/test_posts.json   the test posts that were asked, by id, each with
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -18,7 +19,7 @@ from gemel.core.drafts import draft_beside, put_in_place
 from gemel.core.errors import DataError, GemelError
 from gemel.gate.budget import YEAR, Spending, Spent, within_a_year
 from gemel.gate.card_page import card_page
-from gemel.gate.card_parts import Card, card_of
+from gemel.gate.card_parts import MAPPER_STARTS, Card, card_of
 from gemel.gate.decision import Decision, Outcome
 from gemel.gate.frozen_posts import FrozenTest
 
@@ -47,6 +48,20 @@ def write_decision(decision: Decision, folder: Path) -> None:
             put_in_place(draft, folder)
     except OSError as error:
         raise GemelError(f"{folder}: the decision card can't be written ({error})") from error
+
+
+def check_facts(facts: Mapping[str, Any], before: Sequence[Card]) -> None:
+    """Refuse facts of a run that no card could be made of. before: the cards that are there.
+
+    Raises: DataError if there is no id of the run, it has a card already, or mapper_start is another word.
+    """
+    run, start = facts.get("run"), facts.get("mapper_start")
+    if not isinstance(run, str) or not run or Path(run).name != run:
+        raise DataError(f"facts of the run: run: expected its id, found {run!r}")
+    if any(card.run == run for card in before):
+        raise DataError(f"there is a decision of run {run!r} already; give the run another id")
+    if start not in (None, *MAPPER_STARTS):
+        raise DataError(f"facts of the run: mapper_start: expected {' or '.join(MAPPER_STARTS)}, found {start!r}")
 
 
 def read_cards(folder: Path) -> tuple[Card, ...]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from gemel.core.errors import DataError
-from gemel.gate.decision import Decision, Outcome
+from gemel.gate.decision import Decision, Outcome, Provenance
 from gemel.gate.settings import Dimension, GateSettings
 from gemel.gate.verdicts import SliceVerdict, Verdict
 
 FORMAT: Literal[1] = 1
+MapperStart = Literal["scratch", "champion"]
+MAPPER_STARTS: tuple[MapperStart, ...] = get_args(MapperStart)
 
 
 class Part(BaseModel):
@@ -93,7 +95,7 @@ class Card(Part):
     slices: tuple[SliceEntry, ...]
     alpha: Alpha
     data: Data
-    mapper_start: Literal["scratch", "champion"] | None
+    mapper_start: MapperStart | None
     intake: dict[str, Any]
     facts: dict[str, Any]
     settings: GateSettings
@@ -137,19 +139,9 @@ def card_of(decision: Decision) -> Card:
         outcome=decision.outcome,
         why=decision.why,
         new_data=decision.new_data,
-        releases=Sides(
-            champion=made.champion,
-            challenger=made.challenger,
-            champion_accuracy=decision.accuracies.champion,
-            challenger_accuracy=decision.accuracies.challenger,
-        ),
+        releases=_sides(decision, made),
         slices=tuple(map(entry_of, decision.slices)),
-        alpha=Alpha(
-            spent=decision.alpha,
-            before=decision.spent.alpha,
-            budget=decision.settings.false_promotions,
-            runs_before=tuple(each.run for each in decision.spent.decisions),
-        ),
+        alpha=_alpha(decision),
         data=Data(
             data_dvc=made.data_dvc,
             test=made.test.fingerprint,
@@ -161,4 +153,24 @@ def card_of(decision: Decision) -> Card:
         intake=facts.pop("intake", {}),
         facts=facts,
         settings=decision.settings,
+    )
+
+
+def _sides(decision: Decision, made: Provenance) -> Sides:
+    accuracies = decision.accuracies
+    return Sides(
+        champion=made.champion,
+        challenger=made.challenger,
+        champion_accuracy=accuracies.champion,
+        challenger_accuracy=accuracies.challenger,
+    )
+
+
+def _alpha(decision: Decision) -> Alpha:
+    spent = decision.spent
+    return Alpha(
+        spent=decision.alpha,
+        before=spent.alpha,
+        budget=decision.settings.false_promotions,
+        runs_before=tuple(each.run for each in spent.decisions),
     )

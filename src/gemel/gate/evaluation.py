@@ -17,7 +17,7 @@ from gemel.core.schema import Post
 from gemel.core.settings import EvaluationSettings, RuntimeSettings
 from gemel.features.store import FeatureStore
 from gemel.gate.audits import JudgedMentions, plain, read_audits
-from gemel.gate.card import asked_posts, read_cards, spent_within_a_year
+from gemel.gate.card import asked_posts, check_facts, read_cards, spent_within_a_year
 from gemel.gate.decision import Decision, Provenance, decide
 from gemel.gate.frozen_posts import RESTORE, FrozenTest, expect_frozen, read_frozen_test
 from gemel.gate.graded import Graded
@@ -64,17 +64,20 @@ def evaluate_and_decide(
     decisions before. audit: folder of judged links, see audits; None: there are none.
     facts: of the run: "run", its id; and as they are known "batch", "mapper_start" (scratch or champion), "intake"
     (counts by what became of rows), all else that the card is to state. now: None for the clock's.
-    Raises: DataError if a card is damaged or gone, the test set is not the one the champion was graded on, or an audit
-    is not whole; ArtifactError if a release or an artifact is damaged, or the two can't be compared.
+    Raises: DataError if a card is damaged or gone, the facts are none, the test set is not the one the champion was
+    graded on, or an audit is not whole; ArtifactError if a release or an artifact is damaged, or the two can't be
+    compared.
     """
     # Decisions first: there is no use in linking for minutes to fail then.
     before, when = read_cards(cards), now or datetime.now(UTC)
+    check_facts(facts, before)
     # A pointer that moves must not make two releases of one.
     champion = None if champion is None else champion.resolve()
     data_set = worktree / DATA / dataset_in_use(read_params(worktree / PARAMS))
     tables = Tables.read(worktree / POSTS)
     frozen = read_frozen_test(data_set, dict(tables.posts.select("post_id", "image_sha256").iter_rows()))
     if champion is not None:
+        _expect_whole(champion)
         known = asked_posts(cards, before, artifact_hash(champion))
         if known is None:
             _expect_same_protocol(champion, challenger)
@@ -84,6 +87,11 @@ def evaluate_and_decide(
     spent = spent_within_a_year(before, when, frozen.fingerprint)
     decision = decide(found.champion, found.challenger, new_data=new_data, settings=settings, spent=spent)
     return replace(decision, provenance=_provenance(found, worktree, frozen, facts, when))
+
+
+def _expect_whole(champion: Path) -> None:
+    """Raises: ArtifactError if the champion is gone or damaged."""
+    read_facts(champion, advice="bring the champion back (`dvc checkout`), or promote another release by hand")
 
 
 def _compare(
