@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from audit.sampled import draw, fill
+from linked_posts import CAR, CAT
 
 from gemel.core.artifacts import MANIFEST, artifact_hash, file_sha256
 from gemel.core.errors import ArtifactError, DataError
+from gemel.gate.audits import OPEN, UNSURE
 from gemel.gate.card import read_cards, write_decision
 from gemel.gate.decision import Decision, Outcome
 from gemel.gate.evaluation import evaluate_and_decide
@@ -67,6 +70,17 @@ def test_decision_becomes_a_card_that_the_next_one_counts(champion: Path, in_pro
     assert card.releases.challenger == artifact_hash(in_project / CHALLENGER)
     again = decide(champion, in_project, cards, facts={"run": "r2"})
     assert [each.run for each in again.spent.decisions] == ["r1"]
+
+
+def test_judged_links_count_beside_the_test_set(champion: Path, in_project: Path, tmp_path: Path) -> None:
+    kinds = [(f"p{place}", f"The Jaguar slept {place}", {"mention": "Jaguar"}, (CAR, CAT)) for place in range(4)]
+    sample = draw(tmp_path, 4, kinds)
+    fill(sample, sample / "anna.csv", {0: "correct", 1: "correct", 2: "unsure"})
+    found = decide(champion, in_project, tmp_path / "decisions", audit=tmp_path)
+    sizes = {each.slice.dimension: each.slice.n for each in found.slices}
+    assert (sizes["overall"], sizes["audit"]) == (5, 2)
+    assert found.provenance is not None
+    assert found.provenance.audit_left_out == {OPEN: 1, UNSURE: 1}
 
 
 def test_release_is_no_worse_than_itself(in_project: Path, tmp_path: Path) -> None:

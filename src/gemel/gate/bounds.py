@@ -13,8 +13,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
-from scipy.special import betaincinv
-from scipy.stats import binomtest, norm
+from scipy.special import bdtrc, betaincinv, ndtri
 
 # Of a bound, in shares.
 _TOLERANCE = 1e-9
@@ -47,9 +46,7 @@ def chance_of(more: float, fewer: float) -> float:
     Fractions are rounded to the side of chance.
     """
     for_it, against = math.floor(more), math.ceil(fewer)
-    if not for_it + against:
-        return 1.0
-    return float(binomtest(for_it, for_it + against, alternative="greater").pvalue)
+    return float(bdtrc(for_it - 1, for_it + against, 0.5)) if for_it else 1.0
 
 
 def least_accuracy(right: float, n: float, alpha: float) -> float:
@@ -72,7 +69,7 @@ def design_effect(changes: npt.NDArray[np.int64], posts: Sequence[str]) -> float
 
 def _score_bound(fixed: float, broken: float, n: float, alpha: float) -> float:
     """The change at which Tango's statistic is the normal quantile of alpha."""
-    seen, wanted = (fixed - broken) / n, float(norm.isf(alpha))
+    seen, wanted = (fixed - broken) / n, -float(ndtri(alpha))
     if seen <= -1 + _TOLERANCE:
         return -1.0
 
