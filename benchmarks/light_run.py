@@ -11,15 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gemel.gate.budget import Spent
-from gemel.gate.decision import Accuracies, Decision, Outcome, Provenance
-from gemel.gate.frozen_posts import FrozenTest
-from gemel.gate.settings import GateSettings
-
 import flows.promotion
 from flows.retrain import retrain
 from gemel.core.artifacts import artifact_hash
 from gemel.core.errors import GemelError
+from gemel.gate.budget import Spent
+from gemel.gate.decision import Accuracies, Decision, Outcome, Provenance
+from gemel.gate.frozen_posts import FrozenTest
+from gemel.gate.settings import GateSettings
 
 
 def given(outcome: str) -> Callable[..., Decision]:

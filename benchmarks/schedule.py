@@ -28,12 +28,12 @@ from typing import Any
 import httpx
 import yaml
 from dvc.utils.hydra import compose_and_dump
-from gemel.registry.git import git
-from gemel.registry.registry import Registry
 
 from benchmarks.output import show
 from benchmarks.service_process import Served, free_port
 from flows.commands import DVC, end_all_inside, read_output
+from gemel.registry.git import git
+from gemel.registry.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA_SET = Path("data/sample")

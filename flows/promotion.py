@@ -12,12 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from gemel.gate.card import write_decision
-from gemel.gate.decision import Decision, Outcome
-from gemel.gate.evaluation import evaluate_and_decide
-from gemel.intake.settling import settle
-from gemel.registry.registry import Registry
-from gemel.registry.versions import Version
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -26,6 +20,12 @@ from flows.settings import RetrainingSettings
 from flows.taking_in import Inputs
 from flows.workspace import Line, Workspace, git
 from gemel.core.artifacts import artifact_hash
+from gemel.gate.card import write_decision
+from gemel.gate.decision import Decision, Outcome
+from gemel.gate.evaluation import evaluate_and_decide
+from gemel.intake.settling import settle
+from gemel.registry.registry import Registry
+from gemel.registry.versions import Version
 from gemel.stages import RELEASE
 
 DECISIONS = Path("decisions")

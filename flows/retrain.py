@@ -12,10 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gemel.monitoring.alarm import close_alarm
-from gemel.registry.lease import Lease
-from gemel.registry.registry import Registry
-from gemel.registry.verification import verify_artifacts
 from prefect import flow, get_run_logger
 
 from flows.commands import Log
@@ -26,6 +22,10 @@ from flows.settings import RetrainingSettings, read_settings
 from flows.taking_in import Inputs, set_aside, take_in
 from flows.workspace import Line, Workspace, current_branch, workspace
 from gemel.core.errors import ArtifactError, GemelError
+from gemel.monitoring.alarm import close_alarm
+from gemel.registry.lease import Lease
+from gemel.registry.registry import Registry
+from gemel.registry.verification import verify_artifacts
 
 LEASE = Path(".gemel/retraining.lock")
 Kind = Literal["nothing new", "promoted", "held", "refused", "stopped"]

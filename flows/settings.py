@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from gemel.gate.settings import GateSettings
-from gemel.intake.settings import IntakeSettings
-from gemel.monitoring.settings import MonitoringSettings
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gemel.core.errors import ConfigError
+from gemel.gate.settings import GateSettings
+from gemel.intake.settings import IntakeSettings
+from gemel.monitoring.settings import MonitoringSettings
 
 FILE = Path("conf/retraining.yaml")
 

@@ -11,12 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemel.intake.applying import apply
-from gemel.intake.batch import Batch, gather
-from gemel.intake.settling import remember, settle, tried
-from gemel.intake.suspicion import SureAnswers
-from gemel.monitoring.alarm import read_alarm
-from gemel.registry.registry import Registry
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -27,6 +21,12 @@ from flows.workspace import Line, Workspace
 from gemel.core.config import read_params
 from gemel.core.errors import DataError
 from gemel.core.schema import Post
+from gemel.intake.applying import apply
+from gemel.intake.batch import Batch, gather
+from gemel.intake.settling import remember, settle, tried
+from gemel.intake.suspicion import SureAnswers
+from gemel.monitoring.alarm import read_alarm
+from gemel.registry.registry import Registry
 from gemel.stages import DATA, START
 
 if TYPE_CHECKING:

@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.commands import DVC, Log, end_all_inside, read_output, run_logged
+from gemel.core.errors import DataError, GemelError
 from gemel.registry.errors import RegistryError
 from gemel.registry.git import expect_identity
 from gemel.registry.git import git as run_git
 from gemel.registry.verification import verify_cache
-
-from flows.commands import DVC, Log, end_all_inside, read_output, run_logged
-from gemel.core.errors import DataError, GemelError
 
 RUNS = Path(".gemel/runs")
 LOCK_FILE, DATA_FILE = "dvc.lock", "data.dvc"

@@ -19,7 +19,7 @@ def heard() -> Iterator[tuple[str, list[dict[str, str]]]]:
     told: list[dict[str, str]] = []
 
     class Listener(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 (the library's name)
+        def do_POST(self) -> None:
             told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(200)
             self.end_headers()
