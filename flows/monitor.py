@@ -14,9 +14,12 @@ from pathlib import Path
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 
+from flows.notices import notify
+from flows.settings import read_settings
 from gemel.core.errors import GemelError
 from gemel.monitoring.alarm import Alarm, raise_alarm
 from gemel.monitoring.feedback import read_feedback
@@ -45,11 +48,12 @@ def monitor(
 
     root: the project's. start, until: the first day and the one behind the last, in UTC; without either the last ISO
     week that is over, with one of them the week that begins or ends there.
-    artifacts: of the release that is served; None: those of the project.
+    artifacts: of the release that is served; None: those of the project. settings: None: those of conf/retraining.yaml.
     Raises: RequestError for a period without a day; ArtifactError if there are no training data to compare with;
     DataError if the alarm's file is damaged.
     """
-    now, used = datetime.now(UTC), settings or MonitoringSettings()
+    now, configured = datetime.now(UTC), read_settings(root)
+    used = settings or configured.monitoring
     period = chosen_period(start, until, now)
     reference = read_training_data(artifacts or root / POSTS.parent, used)
     report = compare_with_service(root, period, reference, used, now)
@@ -58,6 +62,7 @@ def monitor(
         get_run_logger().info(words)
     alarm = sound(root, report)
     if alarm is not None and report.name in alarm.reports:
+        notify(configured.notify, f"gemel: the alarm is open since {alarm.opened:%Y-%m-%d}", report.headline)
         start_retraining()
     return report
 
@@ -116,7 +121,7 @@ def start_retraining() -> bool:
     logger = get_run_logger()
     try:
         # As a run of its own: it outlives this one.
-        run = run_deployment(RETRAINING, timeout=0, as_subflow=False)
+        run: FlowRun = run_deployment(RETRAINING, timeout=0, as_subflow=False)  # type: ignore[assignment]
     except ObjectNotFound:
         logger.warning(
             "the server has no deployment %s; the alarm stays open: run `python -m flows.retrain`, or deploy it",

@@ -11,7 +11,7 @@ from flows.settings import RetrainingSettings, read_settings
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "retraining.md").read_text()
-ROWS = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", PAGE, re.MULTILINE))
+ROWS = dict(re.findall(r"^\| `(\w+)` \|([^|]*)\|", PAGE, re.MULTILINE))
 SECTIONS = ("gate", "intake", "monitoring")
 WORDS = {"follow": "the branch that the checkout is on", "remote": "DVC's default"}
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
