@@ -107,9 +107,11 @@ class Screen:
     def _is_known(self, candidate: Candidate) -> bool:
         if candidate.kind == "entity":
             return self.corpus.entities.get(candidate.id) == candidate.row
+        if self.corpus.same(candidate) is not None:
+            return True
         known = self.corpus.posts.get(candidate.id)
         if known is None:
-            return self.corpus.same(candidate) is not None
+            return False
         return content_of(known.row, self.corpus.sha256(known)) == content_of(candidate.row, candidate.sha256)
 
     def _with_split(self, candidate: Candidate) -> Candidate:
