@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from flows.commands import DVC, read_output
@@ -23,6 +23,7 @@ from gemel.core.errors import DataError
 from gemel.core.schema import Post
 from gemel.intake.applying import apply
 from gemel.intake.batch import Batch, gather
+from gemel.intake.fetching import fetch
 from gemel.intake.settling import remember, settle, tried
 from gemel.intake.suspicion import SureAnswers
 from gemel.monitoring.alarm import read_alarm
@@ -52,6 +53,9 @@ def take_in(line: Line, place: Workspace, registry: Registry, settings: Retraini
     """Bring what is new into the worktree's data, and record it with DVC; or say that nothing is."""
     params = read_params(place.folder / "params.yaml")
     dataset, start = params["dataset"], params["mapper"]["start"]
+    for source in fetch(line.root, settings.intake):
+        if source.fault is not None:
+            get_run_logger().warning(source.fault)
     champion, bundle = registry.champion(), registry.champion_folder()
     answers = None if bundle is None else sure_answers(bundle, place.folder)
     batch = gather(line.root, place.folder / DATA, dataset, settings.intake, answers)
