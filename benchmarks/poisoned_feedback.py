@@ -56,8 +56,8 @@ def kept_out(root: Path, data: Path, dataset: str) -> dict[str, set[str]] | None
     """
     if importlib.util.find_spec("gemel.intake") is None:
         return None
-    from gemel.intake.batch import gather  # type: ignore[import-not-found, unused-ignore]
-    from gemel.intake.settings import IntakeSettings  # type: ignore[import-not-found, unused-ignore]
+    from gemel.intake.batch import gather
+    from gemel.intake.settings import IntakeSettings
 
     batch = gather(root, data, dataset, IntakeSettings())
     came_in = {each.row["text"] for each in batch.rows}

@@ -15,21 +15,19 @@ from gemel.core.config import PARAMS, load_section, read_params
 from gemel.core.errors import DataError
 from gemel.core.schema import Post
 from gemel.core.settings import EvaluationSettings, RuntimeSettings
-from gemel.features.store import FeatureStore
 from gemel.gate.audits import JudgedMentions, plain, read_audits
 from gemel.gate.card import asked_posts, check_facts, read_cards, spent_within_a_year
 from gemel.gate.decision import Decision, Provenance, decide
 from gemel.gate.frozen_posts import RESTORE, FrozenTest, expect_frozen, read_frozen_test
 from gemel.gate.graded import Graded
-from gemel.gate.questions import Questions, make_questions, trained_counts
 from gemel.gate.settings import GateSettings
-from gemel.gate.sides import grade, open_champion
 from gemel.posts.tables import Tables
 from gemel.release_facts import read_facts
 from gemel.stages import DATA, IMAGE_FEATURES, POSTS
 from gemel.stages.dataset import dataset_in_use
 
 if TYPE_CHECKING:
+    from gemel.gate.questions import Questions
     from gemel.predictor import Linker, Opened
 
 TEST_OF_PROTOCOL = "graded mentions SHA-256, test"
@@ -97,6 +95,8 @@ def _expect_whole(champion: Path) -> None:
 def _compare(
     champion: Path | None, challenger: Path, worktree: Path, tables: Tables, frozen: FrozenTest, audit: Path | None
 ) -> _Compared:
+    from gemel.gate.sides import grade, open_champion
+
     linker = _load(challenger, worktree)
     new = linker.opened
     former = None if champion is None else open_champion(champion, linker)
@@ -127,6 +127,9 @@ def _questions(
     worktree: Path, tables: Tables, frozen: FrozenTest, sides: list[Opened], judged: tuple[Post, ...]
 ) -> Questions:
     """The questions, their slices by the training of the champion, or of a challenger that is to be the first one."""
+    from gemel.features.store import FeatureStore
+    from gemel.gate.questions import make_questions, trained_counts
+
     catalog = sides[-1].bundle.catalog
     return make_questions(
         tables,
