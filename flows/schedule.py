@@ -31,7 +31,7 @@ def schedule(root: Path, api: str) -> None:
     Raises: GemelError if there is no server and none can be started; CommandError if Prefect refuses something.
     """
     os.environ["PREFECT_API_URL"] = api
-    with _server(api):
+    with server(api):
         read_output([*PREFECT, "work-pool", "create", "--type", "process", "--overwrite", POOL], root)
         # One task that holds the accelerator at a time, whichever flow it is of.
         with contextlib.suppress(CommandError):
@@ -44,7 +44,11 @@ def schedule(root: Path, api: str) -> None:
 
 
 @contextlib.contextmanager
-def _server(api: str) -> Iterator[None]:
+def server(api: str) -> Iterator[None]:
+    """A Prefect server at an address, started here if none answers there; such a one is ended on leaving.
+
+    Raises: GemelError if there is no server and none can be started.
+    """
     if _answers(api):
         yield
         return

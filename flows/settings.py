@@ -22,7 +22,7 @@ class RetrainingSettings(BaseModel):
     remote: of DVC, that data are pushed to; null: its default. push_to: git remote for branch and tags; null: none.
     retries: of each stage that fails. lease_minutes: after which a run that gives no sign of life may be replaced.
     build_bento: whether a promoted release is built as a bento. notify: slugs of Prefect's notification blocks.
-    audit: file of links that people judged, which count beside the test set; null: none.
+    audit: folder of links that people judged, which count beside the test set; null: none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
