@@ -54,7 +54,7 @@ def forget(
     _say_left(left)
     if done.unreached:
         raise ArtifactError(
-            f"the default remote still has old versions: {done.unreached}; run the same command again when it is reached"
+            f"the default remote still has old versions: {done.unreached}; run the same command again later"
         )
 
 
@@ -116,8 +116,8 @@ def _say(done: Done, *, keep_history: bool) -> None:
         out.print(escape(f"can't be checked out whole any more: {commit}"), highlight=False, soft_wrap=True)
     if stages := stages_to_run(ROOT):
         out.print(
-            f"Now `git add -A . && git commit`, `dvc repro` (it redoes {', '.join(stages)}), `dvc push` and commit again; "
-            "promote the new release. A service that is running is to be restarted.",
+            f"Now commit data.dvc, run `dvc repro` (it redoes {', '.join(stages)}) and `dvc push`, commit dvc.lock, "
+            "promote the new release, and restart a service that is running.",
             highlight=False,
             soft_wrap=True,
         )

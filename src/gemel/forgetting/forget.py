@@ -42,8 +42,8 @@ class Plan:
     """What there is of posts, and what is done about it.
 
     places: in the order of their doing. cached, remote: objects of DVC's cache and default remote that hold a post.
-    unreached: why the remote could not be looked at; "" where it could, or there is none. known: journals of those of
-    the ids that nothing holds any more.
+    unreached: why the remote could not be looked at; "" where it could, or there is none. known: journals of earlier
+    calls, by id. keep_history: whether the objects stay.
     """
 
     ids: tuple[str, ...]
@@ -53,6 +53,7 @@ class Plan:
     remote: frozenset[str] = frozenset()
     unreached: str = ""
     known: dict[str, Journal] = field(default_factory=dict)
+    keep_history: bool = False
 
     @property
     def objects(self) -> frozenset[str]:
@@ -62,7 +63,8 @@ class Plan:
     @property
     def is_done(self) -> bool:
         """Whether an earlier call did all of it."""
-        return not self.places and all(id_ in self.known and self.known[id_].done for id_ in self.ids)
+        done = all(id_ in self.known and self.known[id_].done for id_ in self.ids)
+        return done and not self.places and (self.keep_history or not self.objects)
 
 
 @dataclass(frozen=True)
@@ -95,12 +97,10 @@ def plan(root: Path, ids: Sequence[str], *, keep_history: bool = False, even_tes
             "add --even-test if it must go: figures from before are not comparable then"
         )
     if not found.posts:
-        return Plan(tuple(ids), found, known=known)
+        return Plan(tuple(ids), found, known=known, keep_history=keep_history)
     places = tuple(place for holder in (*DERIVED, in_data) for place in holder(root, found.trace))
-    if keep_history:
-        return Plan(tuple(ids), found, places, known=known)
     cached, remote, unreached = _versions(root, found)
-    return Plan(tuple(ids), found, places, cached, remote, unreached, known)
+    return Plan(tuple(ids), found, places, cached, remote, unreached, known, keep_history)
 
 
 def carry_out(root: Path, what: Plan) -> Done:
@@ -117,6 +117,9 @@ def carry_out(root: Path, what: Plan) -> Done:
                 finish(root, what.ids)
                 return Done(len(what.places), 0, 0)
             _record(root, repo)
+            if what.keep_history:
+                finish(root, what.ids, kept=what.objects)
+                return Done(len(what.places), 0, 0)
             spared = in_use(repo)
             lost = commits_losing(root, what.objects - spared)
             cached = delete_objects(cache_of(repo), what.objects, spared)

@@ -20,8 +20,8 @@ FOLDER, DIGITS = Path(".gemel/forgetting"), 16
 
 @dataclass(frozen=True)
 class Journal:
-    """post: SHA-256 of its id. begun, done: UTC, ISO 8601; done is None until nothing is left to do. objects: ids of
-    the objects to delete from DVC's stores, none where history is kept; none of what is done.
+    """post: SHA-256 of its id. begun, done: UTC, ISO 8601; done is None until nothing is left to do. objects: of
+    DVC's stores, not deleted yet; once it is done, those that were to stay.
     """
 
     post: str
@@ -51,11 +51,13 @@ def begin(root: Path, post_ids: Iterable[str], objects: Iterable[str]) -> None:
         _write(root, post_id, Journal(_digest(post_id), begun, None, tuple(sorted(noted))))
 
 
-def finish(root: Path, post_ids: Iterable[str]) -> None:
-    """Note that nothing is left to do."""
+def finish(root: Path, post_ids: Iterable[str], kept: Iterable[str] = ()) -> None:
+    """Note that nothing is left to do. kept: objects that were to stay."""
     for post_id in post_ids:
         former = read_journal(root, post_id)
-        _write(root, post_id, Journal(_digest(post_id), former.begun if former else _now(), _now()))
+        _write(
+            root, post_id, Journal(_digest(post_id), former.begun if former else _now(), _now(), tuple(sorted(kept)))
+        )
 
 
 def _write(root: Path, post_id: str, journal: Journal) -> None:

@@ -13,8 +13,8 @@ from gemel.forgetting.releases import bentos_holding
 
 MOST = 5
 NEVER_LOOKED_AT = (
-    "Never looked at: other clones, DVC remotes that are not the default, places that releases were pushed to, images of "
-    "containers, backups, Prefect's logs, exported links."
+    "Never looked at: other clones, DVC remotes that are not the default, places that releases were pushed to, "
+    "container images, backups, Prefect's logs, links that were handed out."
 )
 
 
@@ -34,8 +34,8 @@ def left_behind(root: Path, found: Found) -> Iterator[str]:
         yield f"git tracks {_some(quoted.files)}, where the words stand now; edit and commit them"
     if quoted.commits:
         yield (
-            f"git's history has the words in {len(quoted.commits)} commits ({_some(quoted.commits)}); only rewriting it, "
-            "with git filter-repo say, and pushing to every clone removes them"
+            f"git's history has the words in {len(quoted.commits)} commits ({_some(quoted.commits)}); only rewriting "
+            "it, with git filter-repo say, and pushing to every clone removes them"
         )
     for path in _own_files(root):
         if held_in_file(path, found.trace):

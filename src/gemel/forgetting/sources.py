@@ -54,7 +54,7 @@ def source_files(root: Path) -> list[Path]:
 def _posts_of_lines(path: Path) -> Iterator[Written]:
     with path.open("rb") as file:
         for line in file:
-            if b'"text"' not in line:
+            if b"text" not in line:
                 continue
             try:
                 value = json.loads(line)

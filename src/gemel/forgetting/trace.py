@@ -72,8 +72,8 @@ class Trace:
 
     @cached_property
     def quoted(self) -> re.Pattern[str]:
-        """Finds ids and words in a page or another file for people, as these write them."""
-        words = {form for text in self.texts for form in _written(text)}
+        """Finds ids, words and the names of pictures in a page or another file for people, as these write them."""
+        words = {form for text in self.texts for form in _written(text)} | self.pictures
         return re.compile("|".join([*_plain(words), *_ids(self.ids), r"(?!)"]))
 
     def _in_json(self, value: str) -> bool:
