@@ -17,8 +17,8 @@ from gemel.core.artifacts import artifact_hash, file_sha256, read_manifest
 from gemel.forgetting import forget
 from gemel.forgetting.forget import carry_out, plan, stages_to_run
 from gemel.forgetting.left import left_behind
-from gemel.forgetting.objects import RemoteError
 from gemel.forgetting.places import Place
+from gemel.transfer.errors import TransferError
 
 WORDS, IDS = (TEXT,), (POST, MENTION, "c0123456789abcdef")
 SHOWN = Path("artifacts/demonstrations")
@@ -126,7 +126,7 @@ def test_remote_that_is_away_is_told_and_done_later(
     checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(_: object) -> object:
-        raise RemoteError("the DVC remote can't be opened (no route)")
+        raise TransferError("the remote can't be reached (no route)")
 
     with monkeypatch.context() as patch:
         patch.setattr(forget, "remote_of", away)

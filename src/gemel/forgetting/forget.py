@@ -20,7 +20,6 @@ from gemel.forgetting.finding import Found, find_posts, unknown_post
 from gemel.forgetting.history import commits_losing
 from gemel.forgetting.journal import Journal, begin, finish, read_journal
 from gemel.forgetting.objects import (
-    RemoteError,
     cache_of,
     delete_objects,
     in_use,
@@ -31,6 +30,7 @@ from gemel.forgetting.objects import (
 from gemel.forgetting.places import Place, in_artifacts, in_data, in_loose_files, in_runs
 from gemel.forgetting.releases import in_model_store, in_releases
 from gemel.living import LOCK, PATIENCE
+from gemel.transfer.errors import TransferError
 
 RETRAINING = Path(".gemel/retraining.lock")
 DATA_FILE = "data.dvc"
@@ -161,7 +161,7 @@ def _versions(root: Path, found: Found) -> tuple[frozenset[str], frozenset[str],
         try:
             store = remote_of(repo)
             remote = frozenset() if store is None else objects_held(versions_in(store), found.trace, known)
-        except RemoteError as error:
+        except TransferError as error:
             return cached, frozenset(), str(error)
         return cached, remote, ""
 
@@ -170,7 +170,7 @@ def _delete_from_remote(repo: Any, objects: frozenset[str]) -> tuple[int, str]:
     try:
         store = remote_of(repo)
         return (0 if store is None else delete_objects(store, objects)), ""
-    except RemoteError as error:
+    except TransferError as error:
         return 0, str(error)
 
 

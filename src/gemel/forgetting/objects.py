@@ -11,19 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from gemel.core.errors import DataError, GemelError
+from gemel.core.errors import DataError
 from gemel.forgetting import documents
 from gemel.forgetting.files import held_in_file
 from gemel.forgetting.trace import Trace
+from gemel.transfer.errors import in_words
 
 FOLDER = ".dir"
 # Their rows are known by a file beside them, so they are judged with it.
 _JUDGED_WITH = {"index.parquet", "images.json", "corpus.parquet", "image_vectors.parquet"}
 _LOOKED_INTO = frozenset({".jsonl", ".parquet", *documents.ENDINGS})
-
-
-class RemoteError(GemelError):
-    """A DVC remote can't be reached or changed."""
 
 
 @dataclass
@@ -45,20 +42,19 @@ def cache_of(repo: Any) -> Any:
 
 
 def remote_of(repo: Any) -> Any | None:
-    """The default remote's objects; None without one. Raises: RemoteError if it can't be opened."""
-    from dvc.config import NoRemoteError
+    """The default remote's objects; None without one. Raises: TransferError if it can't be opened."""
+    from dvc.config import NoTransferError
 
-    try:
-        return repo.cloud.get_remote_odb()
-    except NoRemoteError:
-        return None
-    except Exception as error:
-        raise RemoteError(f"the DVC remote can't be opened ({error})") from error
+    with in_words("DVC's default remote"):
+        try:
+            return repo.cloud.get_remote_odb()
+        except NoTransferError:
+            return None
 
 
 def versions_in(store: Any) -> Versions:
-    """List a store. Raises: RemoteError if it can't be reached."""
-    with _in_words():
+    """List a store. Raises: TransferError if it can't be reached."""
+    with in_words(str(store.path)):
         oids = frozenset(store.all()) if store.fs.exists(store.path) else frozenset()
         folders = {oid: _entries(store, oid) for oid in oids if oid.endswith(FOLDER)}
     versions = Versions(store, oids, folders)
@@ -72,7 +68,7 @@ def objects_held(versions: Versions, trace: Trace, known: dict[str, bool]) -> fr
     """The objects of a store that hold a post: files by their content, folders by their files.
 
     known: what was found of other stores' objects, which equal ids have too; it is added to.
-    Raises: RemoteError if an object can't be read.
+    Raises: TransferError if an object can't be read.
     """
     held = {oid for oid in versions.oids if not oid.endswith(FOLDER) and _is_held(versions, oid, trace, known)}
     for entries in versions.folders.values():
@@ -84,11 +80,11 @@ def objects_held(versions: Versions, trace: Trace, known: dict[str, bool]) -> fr
 def delete_objects(store: Any, oids: Iterable[str], spared: Collection[str] = ()) -> int:
     """Delete objects that are there. spared: those that stay. Returns: how many were deleted.
 
-    Raises: RemoteError if the store can't be reached or refuses.
+    Raises: TransferError if the store can't be reached or refuses.
     """
     deleted = 0
     for oid in oids:
-        with _in_words():
+        with in_words(str(store.path)):
             if oid not in spared and store.exists(oid):
                 store.delete(oid)
                 deleted += 1
@@ -119,7 +115,7 @@ def _is_held(versions: Versions, oid: str, trace: Trace, known: dict[str, bool])
 
 
 def _holds(store: Any, oid: str, names: list[PurePosixPath], trace: Trace) -> bool:
-    with _in_words(), _file_of(store, oid) as path:
+    with in_words(str(store.path)), _file_of(store, oid) as path:
         try:
             return any(held_in_file(path, trace, str(name)) for name in names or [PurePosixPath("")])
         except DataError:
@@ -155,15 +151,3 @@ def _entries(store: Any, oid: str) -> dict[str, str]:
         return {}
     with _file_of(store, oid) as path:
         return {each["relpath"]: each["md5"] for each in json.loads(path.read_text(encoding="utf-8"))}
-
-
-@contextlib.contextmanager
-def _in_words() -> Iterator[None]:
-    """Drivers let the errors of their network libraries through, which have no base of their own."""
-    try:
-        yield
-    except GemelError:
-        raise
-    except Exception as error:
-        first = (str(error).splitlines() or [""])[0] or type(error).__name__
-        raise RemoteError(f"DVC's store can't be read or changed ({first}); mend that and try again") from error
