@@ -43,12 +43,12 @@ def cache_of(repo: Any) -> Any:
 
 def remote_of(repo: Any) -> Any | None:
     """The default remote's objects; None without one. Raises: TransferError if it can't be opened."""
-    from dvc.config import NoTransferError
+    from dvc.config import NoRemoteError
 
     with in_words("DVC's default remote"):
         try:
             return repo.cloud.get_remote_odb()
-        except NoTransferError:
+        except NoRemoteError:
             return None
 
 
