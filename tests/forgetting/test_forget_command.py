@@ -1,5 +1,7 @@
 """`gemel forget` asks, shows and says."""
 
+import dataclasses
+import errno
 import json
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from typer.testing import CliRunner
 
 from gemel.cli import app
 from gemel.core.errors import ArtifactError, RequestError
+from gemel.forgetting.forget import carry_out, plan
 
 PROJECT = {"id": "p1", "text": "Words of the post", "image": None, "split": "train", "mentions": []}
 
@@ -51,6 +54,19 @@ def test_twice_is_once(root: Path) -> None:
     assert "places are rid of it" in run("p1", "--yes")
     assert ids(root) == ["p2"]
     assert "Forgotten before; nothing is left to do." in run("p1", "--yes")
+
+
+def test_full_disk_is_a_sentence_and_the_same_command_goes_on(root: Path) -> None:
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    what = plan(root, ["p1"])
+    with pytest.raises(
+        ArtifactError, match=r"data/one/posts\.jsonl: can't be rewritten .*No space.*run the same command"
+    ):
+        carry_out(root, dataclasses.replace(what, places=(dataclasses.replace(what.places[0], remove=full),)))
+    assert "places are rid of it" in run("p1", "--yes")
+    assert ids(root) == ["p2"]
 
 
 def test_retraining_run_is_not_disturbed(root: Path) -> None:

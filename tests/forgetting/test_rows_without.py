@@ -19,6 +19,15 @@ def test_other_lines_stay_byte_for_byte(tmp_path: Path, trace: Trace) -> None:
     assert path.read_bytes() == b"".join(others)
 
 
+def test_reason_that_names_it_is_rewritten(tmp_path: Path, trace: Trace) -> None:
+    path = tmp_path / "quarantine.jsonl"
+    path.write_text('{"row": {"id": "p1"}, "reason": "contradicts p16"}\n{"row": {"id": "p2"}, "reason": "p2"}\n')
+    assert held_in_file(path, trace) == 1
+    rewrite_lines(path, trace)
+    assert path.read_text().splitlines()[0] == '{"row": {"id": "p1"}, "reason": "contradicts [forgotten]"}'
+    assert held_in_file(path, trace) == 0
+
+
 def test_a_link_into_the_cache_is_replaced_not_written_through(tmp_path: Path, trace: Trace) -> None:
     kept = tmp_path / "object"
     kept.write_text('{"id": "p16"}\n')

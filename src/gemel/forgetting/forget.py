@@ -106,12 +106,13 @@ def plan(root: Path, ids: Sequence[str], *, keep_history: bool = False, even_tes
 def carry_out(root: Path, what: Plan) -> Done:
     """Do what was planned. Called again after a kill, with a new plan, it goes on.
 
-    Raises: ArtifactError if another change or a retraining run is under way, or DVC can't record the data.
+    Raises: ArtifactError if another change or a retraining run is under way, a place can't be written, or DVC can't
+    record the data.
     """
     with _alone(root):
         begin(root, what.ids, what.objects)
         for place in what.places:
-            place.remove()
+            _remove(place)
         with _opened(root) as repo:
             if repo is None:
                 finish(root, what.ids)
@@ -146,6 +147,15 @@ def stages_to_run(root: Path) -> tuple[str, ...]:
             changed |= {out.fs_path for stage in ready for out in stage.outs}
             waiting = [stage for stage in waiting if stage not in ready]
         return tuple(found)
+
+
+def _remove(place: Place) -> None:
+    try:
+        place.remove()
+    except OSError as error:
+        raise ArtifactError(
+            f"{place.where}: can't be rewritten ({error}); mend that and run the same command again"
+        ) from error
 
 
 def _reads(path: str, changed: set[str]) -> bool:

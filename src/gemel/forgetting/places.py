@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -40,7 +41,7 @@ class Place:
 
 
 def in_artifacts(root: Path, trace: Trace) -> Iterator[Place]:
-    """The stages' artifacts, and the one that a killed change had put aside."""
+    """The stages' artifacts, and those among the progress: shards, what a killed change had put aside."""
     for folder in _artifact_folders(root):
         if held := held_in_artifact(folder, trace):
             yield Place(_name(root, folder), held, "rewritten", partial(rewrite_artifact, folder, folder, trace))
@@ -50,7 +51,7 @@ def in_runs(root: Path, trace: Trace) -> Iterator[Place]:
     """Worktrees of retraining runs that did not end; no run is under way."""
     for run in _folders(root / RUNS):
         if any(held_in_file(path, trace) for path in _files(run)):
-            yield Place(_name(root, run), 1, "deleted", partial(shutil.rmtree, run))
+            yield Place(_name(root, run), 1, "deleted", partial(_delete_worktree, root, run))
 
 
 def in_loose_files(root: Path, trace: Trace) -> Iterator[Place]:
@@ -88,6 +89,11 @@ def _of_files(root: Path, paths: list[Path], trace: Trace) -> Iterator[Place]:
             yield Place(_name(root, path), held, "deleted" if deleted else "rewritten", partial(_rewrite, path, trace))
 
 
+def _delete_worktree(root: Path, run: Path) -> None:
+    shutil.rmtree(run, ignore_errors=True)
+    subprocess.run(["git", "worktree", "prune"], cwd=root, capture_output=True, check=False)
+
+
 def _rewrite(path: Path, trace: Trace) -> None:
     lock = path.parent / LOCK
     with FileLock(lock, timeout=PATIENCE) if lock.exists() else contextlib.nullcontext():
@@ -96,8 +102,9 @@ def _rewrite(path: Path, trace: Trace) -> None:
 
 
 def _artifact_folders(root: Path) -> list[Path]:
-    places = [path.parent for place in (ARTIFACTS, PROGRESS / "change") for path in (root / place).rglob(MANIFEST)]
-    return [folder for folder in sorted(places) if stage_of(folder) is not None]
+    found = sorted(path.parent for place in (ARTIFACTS, PROGRESS) for path in (root / place).rglob(MANIFEST))
+    others = [root / RUNS, root / RELEASES]
+    return [each for each in found if stage_of(each) and not any(each.is_relative_to(other) for other in others)]
 
 
 def _folders(folder: Path) -> list[Path]:

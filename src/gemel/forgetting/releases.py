@@ -59,6 +59,12 @@ def in_model_store(root: Path, trace: Trace) -> Iterator[Place]:  # noqa: ARG001
             yield Place(f"BentoML's model {MODEL}:{folder.name}", held, "deleted", partial(_delete_model, folder.name))
 
 
+def champion_holds(root: Path, trace: Trace) -> bool:
+    """Whether the bundle that the pointer leads to has the posts."""
+    champion = root / RELEASES / CHAMPION
+    return (champion / MANIFEST).is_file() and held_in_artifact(champion.resolve(), trace) > 0
+
+
 def bentos_holding(trace: Trace) -> list[str]:
     """Tags of built bentos that carry a release with the posts."""
     bentos = store_folder() / "bentos" / MODEL

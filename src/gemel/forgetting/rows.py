@@ -11,20 +11,24 @@ import polars as pl
 
 from gemel.core.drafts import whole_file
 from gemel.core.errors import DataError
-from gemel.forgetting.trace import Trace
+from gemel.forgetting.trace import REMOVED, Trace
 
 IDS = ("post_id", "mention_id")
 VECTOR = "image_vector"
+# Why a row was set aside, for a person; it may name another.
+REASON = "reason"
 
 
 def lines_held(data: bytes, trace: Trace) -> int:
-    """How many lines of a JSON-lines file hold a post."""
-    return sum(trace.in_line(line) for line in _lines(data))
+    """How many lines of a JSON-lines file hold a post, or give one as a reason."""
+    return sum(_line_without(line, trace) != line for line in _lines(data))
 
 
 def rewrite_lines(path: Path, trace: Trace) -> None:
-    """Write a JSON-lines file anew without the lines that hold a post; all others stay byte for byte."""
-    kept = [line for line in _lines(path.read_bytes()) if not trace.in_line(line)]
+    """Write a JSON-lines file anew without the lines that hold a post; all others stay byte for byte, but for reasons
+    that quote one.
+    """
+    kept = [_line_without(line, trace) for line in _lines(path.read_bytes())]
     with whole_file(path) as draft:
         draft.write_bytes("".join(kept).encode("utf-8", "surrogateescape"))
 
@@ -71,6 +75,19 @@ def is_json_lines(data: bytes) -> bool:
         return isinstance(json.loads(first), dict)
     except ValueError:
         return False
+
+
+def _line_without(line: str, trace: Trace) -> str:
+    """A line as it may stay; "" of one that holds a post."""
+    if trace.in_line(line):
+        return ""
+    if not (REASON in line and trace.quoted.search(line)):
+        return line
+    row = json.loads(line)
+    if not (isinstance(row, dict) and isinstance(row.get(REASON), str)):
+        return line
+    row[REASON] = trace.quoted.sub(REMOVED, row[REASON])
+    return json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def _quoting(column: pl.Series, trace: Trace) -> pl.Series:
