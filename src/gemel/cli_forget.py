@@ -112,8 +112,8 @@ def _say(done: Done, *, keep_history: bool) -> None:
         f"{done.rewritten} places are rid of it; {done.cached} objects of DVC's cache and {done.remote} of its remote"
     )
     out.print(f"{said} are deleted.", highlight=False, soft_wrap=True)
-    for commit in done.lost:
-        out.print(escape(f"can't be checked out whole any more: {commit}"), highlight=False, soft_wrap=True)
+    if done.lost:
+        _say_lost(done.lost)
     if stages := stages_to_run(ROOT):
         out.print(
             f"Now commit data.dvc, run `dvc repro` (it redoes {', '.join(stages)}) and `dvc push`, commit dvc.lock, "
@@ -123,6 +123,15 @@ def _say(done: Done, *, keep_history: bool) -> None:
         )
     if keep_history:
         out.print("Without --keep-history the same command deletes the old versions too.", highlight=False)
+
+
+def _say_lost(commits: tuple[str, ...]) -> None:
+    """A long history is not read; its ends are, and what was released from it."""
+    tagged = [each for each in commits if "tag: " in each]
+    shown = dict.fromkeys((commits[0], *tagged, commits[-1]))
+    out.print(f"{len(commits)} commits can't be checked out whole any more, the newest, tagged and oldest:")
+    for each in shown:
+        out.print(escape(f"  {each}"), highlight=False, soft_wrap=True)
 
 
 def _say_left(left: list[str]) -> None:

@@ -32,9 +32,12 @@ def commits_losing(root: Path, objects: Collection[str]) -> tuple[str, ...]:
     return tuple(line[41:] for line in commits if line in losing)
 
 
-def quotations(root: Path, texts: Iterable[str]) -> Quotations:
-    """Tracked files and commits that hold the words of posts."""
+def quotations(root: Path, texts: Iterable[str], ids: Iterable[str]) -> Quotations:
+    """Tracked files that hold the words or ids of posts, and commits that hold their words."""
     files: dict[str, None] = {}
+    for id_ in ids:
+        if not id_.isdigit():
+            files |= dict.fromkeys(_git(root, "grep", "-l", "-w", "--fixed-strings", "-e", id_).splitlines())
     commits: dict[str, None] = {}
     for text in texts:
         first = text.splitlines()[0]

@@ -29,9 +29,9 @@ def left_behind(root: Path, found: Found) -> Iterator[str]:
     for each in found.posts:
         if each.image is not None and not each.image.is_file() and found.trace.pictures:
             yield f"{each.image.name} of {each.post_id} may lie in the archive of the images; delete it there"
-    quoted = quotations(root, found.trace.texts)
+    quoted = quotations(root, found.trace.texts, [each.post_id for each in found.posts])
     if quoted.files:
-        yield f"git tracks {_some(quoted.files)}, where the words stand now; edit and commit them"
+        yield f"git tracks {_some(quoted.files)}, where it is quoted; edit and commit what this command doesn't delete"
     if quoted.commits:
         yield (
             f"git's history has the words in {len(quoted.commits)} commits ({_some(quoted.commits)}); only rewriting "

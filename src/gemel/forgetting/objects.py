@@ -15,6 +15,7 @@ from gemel.core.errors import DataError
 from gemel.forgetting import documents
 from gemel.forgetting.files import held_in_file
 from gemel.forgetting.trace import Trace
+from gemel.transfer.dvc_remote import expect_reachable
 from gemel.transfer.errors import in_words
 
 FOLDER = ".dir"
@@ -55,6 +56,7 @@ def remote_of(repo: Any) -> Any | None:
 def versions_in(store: Any) -> Versions:
     """List a store. Raises: TransferError if it can't be reached."""
     with in_words(str(store.path)):
+        expect_reachable(store)
         oids = frozenset(store.all()) if store.fs.exists(store.path) else frozenset()
         folders = {oid: _entries(store, oid) for oid in oids if oid.endswith(FOLDER)}
     versions = Versions(store, oids, folders)
@@ -83,8 +85,9 @@ def delete_objects(store: Any, oids: Iterable[str], spared: Collection[str] = ()
     Raises: TransferError if the store can't be reached or refuses.
     """
     deleted = 0
-    for oid in oids:
-        with in_words(str(store.path)):
+    with in_words(str(store.path)):
+        expect_reachable(store)
+        for oid in oids:
             if oid not in spared and store.exists(oid):
                 store.delete(oid)
                 deleted += 1

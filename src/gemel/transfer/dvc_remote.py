@@ -48,10 +48,22 @@ def check_remote(root: Path, name: str) -> RemoteState:
         return RemoteState(name, where, bool(store.verify))
 
 
-def _probe(store: Any, where: str) -> None:
-    if store.fs.protocol != "local":
-        # Some drivers make a missing bucket as they write, and others say nothing of it.
+def expect_reachable(store: Any) -> None:
+    """See that a remote's bucket is there, before an answer of "no such object" is believed.
+
+    store: the remote's objects. Raises: what its driver does, if it can't be listed; in_words says it.
+    """
+    if store.fs.protocol == "local":
+        return
+    try:
+        store.fs.ls(store.path)
+    except FileNotFoundError:
+        # Nothing was pushed yet, or there is no bucket either.
         store.fs.ls(store.path.split("/", 1)[0])
+
+
+def _probe(store: Any, where: str) -> None:
+    expect_reachable(store)
     path = store.fs.join(store.path, f"probe-{uuid4().hex}")
     store.fs.makedirs(store.path)
     store.fs.pipe_file(path, PROBE)
