@@ -24,7 +24,7 @@ def posts(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / "posts.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
         dvc(project, "add", "-q", "data")
         git(project, "commit", "-aqm", name)
-        dvc(project, "push", "-q")
+    dvc(project, "push", "-q", "--all-commits")
     return project
 
 
