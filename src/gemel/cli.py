@@ -23,6 +23,7 @@ from gemel.cli_demonstrations import demonstrations
 from gemel.cli_doctor import doctor
 from gemel.cli_entities import entities
 from gemel.cli_export import export
+from gemel.cli_forget import forget
 from gemel.cli_import import importer
 from gemel.cli_intake import intake
 from gemel.cli_release import release as releases
@@ -47,6 +48,7 @@ app.command()(accept)
 app.command()(doctor)
 app.command()(report)
 app.command()(export)
+app.command()(forget)
 
 
 @app.command()

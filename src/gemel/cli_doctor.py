@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,11 +22,17 @@ _GIB = 2**30
 _MIB = 2**20
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False) -> None:
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    remote: Annotated[str | None, typer.Option(help="look at this DVC remote instead: read and write there")] = None,
+) -> None:
     """Tell whether each backbone's models are here and fit, and what to run where not.
 
-    Exit status 1 if the backbone that params.yaml uses can't be loaded.
+    Exit status 1 if the backbone that params.yaml uses can't be loaded, or the remote can't be used.
     """
+    if remote is not None:
+        _show_remote(remote)
+        return
     from gemel.core.config import read_params
     from gemel.doctor import diagnose
     from gemel.installation import extras, machine, packages
@@ -41,6 +48,15 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="print one JSON 
         _show(found, here, packages(), extras())
     if not all(each.usable for each in found if each.used):
         raise typer.Exit(1)
+
+
+def _show_remote(name: str) -> None:
+    from gemel.transfer.dvc_remote import check_remote
+
+    state = check_remote(Path(), name)
+    _say(escape(f"{state.name}, {state.where}: can be read and written."))
+    if not state.verified:
+        _say(f"[yellow]What is pulled is not checked; run `dvc remote modify {escape(name)} verify true`.[/]")
 
 
 def _facts(diagnosis: Diagnosis) -> dict[str, object]:
