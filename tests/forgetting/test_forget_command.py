@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 from gemel.cli import app
 from gemel.core.errors import ArtifactError, RequestError
 from gemel.forgetting.forget import carry_out, plan
+from gemel.registry.errors import LeaseError
+from gemel.registry.lease import Lease
 
 PROJECT = {"id": "p1", "text": "Words of the post", "image": None, "split": "train", "mentions": []}
 
@@ -70,9 +72,7 @@ def test_full_disk_is_a_sentence_and_the_same_command_goes_on(root: Path) -> Non
 
 
 def test_retraining_run_is_not_disturbed(root: Path) -> None:
-    (root / ".gemel").mkdir()
-    (root / ".gemel/retraining.lock").write_text("{}")
-    with pytest.raises(ArtifactError, match=r"retraining\.lock: a retraining run is under way; wait for it"):
+    with Lease(root / ".gemel/retraining.lock", "retrain"), pytest.raises(LeaseError, match=r"held by .*retrain"):
         run("p1", "--yes")
     assert ids(root) == ["p1", "p2"]
 

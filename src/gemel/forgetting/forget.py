@@ -30,6 +30,7 @@ from gemel.forgetting.objects import (
 from gemel.forgetting.places import Place, in_artifacts, in_data, in_loose_files, in_runs
 from gemel.forgetting.releases import in_model_store, in_releases
 from gemel.living import LOCK, PATIENCE
+from gemel.registry.lease import Lease
 from gemel.transfer.errors import TransferError
 
 RETRAINING = Path(".gemel/retraining.lock")
@@ -106,8 +107,8 @@ def plan(root: Path, ids: Sequence[str], *, keep_history: bool = False, even_tes
 def carry_out(root: Path, what: Plan) -> Done:
     """Do what was planned. Called again after a kill, with a new plan, it goes on.
 
-    Raises: ArtifactError if another change or a retraining run is under way, a place can't be written, or DVC can't
-    record the data.
+    Raises: LeaseError if a retraining run is under way; ArtifactError if another change is, a place can't be written,
+    or DVC can't record the data.
     """
     with _alone(root):
         begin(root, what.ids, what.objects)
@@ -213,11 +214,9 @@ def _opened(root: Path) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _alone(root: Path) -> Iterator[None]:
-    if (root / RETRAINING).exists():
-        raise ArtifactError(f"{RETRAINING}: a retraining run is under way; wait for it, or delete the file if none is")
     (root / LOCK).parent.mkdir(exist_ok=True)
     try:
-        with FileLock(root / LOCK, timeout=PATIENCE):
+        with Lease(root / RETRAINING, "gemel forget"), FileLock(root / LOCK, timeout=PATIENCE):
             yield
     except Timeout:
         raise ArtifactError(f"{LOCK}: another change has gone on for {PATIENCE:.0f} s; try again later") from None

@@ -14,6 +14,7 @@ from gemel.core.artifacts import MANIFEST, artifact_hash
 from gemel.forgetting.artifacts import held_in_artifact, rewrite_artifact
 from gemel.forgetting.places import RELEASES, Place
 from gemel.forgetting.trace import Trace
+from gemel.registry.rewritten import note_rewritten
 
 CHAMPION, DIGITS = "champion", 16
 MODEL = "gemel"
@@ -42,6 +43,7 @@ def _exchange(folder: Path, trace: Trace) -> None:
         shutil.rmtree(made)
     else:
         made.rename(target)
+    note_rewritten(releases, folder.name, target.name)
     pointer = releases / CHAMPION
     if pointer.is_symlink() and pointer.readlink().name == folder.name:
         draft = releases / f".{CHAMPION}.draft"

@@ -19,6 +19,7 @@ from gemel.registry import intention, pointer, stored
 from gemel.registry.errors import RegistryError
 from gemel.registry.git import commit_of, common_folder, expect_identity
 from gemel.registry.restoring import expect_bundle
+from gemel.registry.rewritten import origin_of, standing_for
 from gemel.registry.tags import add_event, add_version, read_history
 from gemel.registry.versions import PROMOTION, ROLLBACK, STAGE, History, Version
 
@@ -51,14 +52,14 @@ class Registry:
             if history.events:
                 raise ArtifactError(self._lost(history.events[-1].version, "no pointer"))
             return None
-        version = history.of_folder(name)
+        version = history.of_folder(origin_of(self._releases, name))
         if version is None:
             raise ArtifactError(
                 f"{self._releases / STAGE}: points to {name}, which no version is; fetch the tags (`git fetch --tags`) "
                 "or choose one of `gemel release list` with `gemel release promote VERSION`"
             )
         try:
-            pointer.check_bundle(self._releases / name, version.digest)
+            pointer.check_bundle(self._releases / name, version.digest if name == version.folder else None)
         except ArtifactError as error:
             raise ArtifactError(self._lost(version.name, str(error))) from error
         return version
@@ -69,7 +70,7 @@ class Registry:
         Raises: ArtifactError as champion.
         """
         version = self.champion()
-        return None if version is None else self._releases / version.folder
+        return None if version is None else self._releases / standing_for(self._releases, version.folder)
 
     def versions(self) -> tuple[Version, ...]:
         """All versions, the newest first, each with the promotions and rollbacks to it."""
@@ -77,7 +78,7 @@ class Registry:
 
     def has_bundle(self, version: Version) -> bool:
         """Whether a version's bundle lies here; its files are not hashed."""
-        return (self._releases / version.folder).is_dir()
+        return (self._releases / standing_for(self._releases, version.folder)).is_dir()
 
     def register(self, bundle: Path, commit: str, run: str, note: str) -> Version:
         """Make a bundle a version: copied to its place, then tagged. Again for the same commit: nothing new.
@@ -115,7 +116,8 @@ class Registry:
             history = read_history(self._root)
             chosen = self._known(history, version if isinstance(version, str) else version.name)
             expect_bundle(self._root, chosen, self._releases)
-            if pointer.pointed(self._releases) == chosen.folder and history.names_champion(chosen):
+            standing = standing_for(self._releases, chosen.folder)
+            if pointer.pointed(self._releases) == standing and history.names_champion(chosen):
                 return chosen
             return self._exchange(history, chosen, PROMOTION, why)
 
@@ -161,7 +163,8 @@ class Registry:
         with self._alone() as said:
             said.extend(self._mend())
             history = read_history(self._root)
-            kept = history.kept(keep) | {pointer.pointed(self._releases)}
+            pointed = pointer.pointed(self._releases)
+            kept = {standing_for(self._releases, folder) for folder in history.kept(keep)} | {pointed}
             for folder in pointer.bundles(self._releases):
                 if folder.name not in kept:
                     pointer.remove_bundle(folder)
@@ -190,7 +193,8 @@ class Registry:
         if not self._releases.is_dir():
             return
         yield from pointer.sweep(self._releases)
-        name, history = pointer.pointed(self._releases), read_history(self._root)
+        pointed, history = pointer.pointed(self._releases), read_history(self._root)
+        name = None if pointed is None else origin_of(self._releases, pointed)
         pending = intention.read_intention(self._releases)
         meant = None if pending is None else history.version(pending.version)
         if pending is not None and meant is not None and name == meant.folder and history.counter == pending.counter:
@@ -207,7 +211,7 @@ class Registry:
         expect_identity(self._root)
         meant = intention.Intention(kind=kind, version=version.name, why=why, counter=history.counter)
         intention.write_intention(self._releases, meant)
-        pointer.point(self._releases, version.folder)
+        pointer.point(self._releases, standing_for(self._releases, version.folder))
         add_event(self._root, history, version, kind, why)
         intention.remove_intention(self._releases)
         return self._known(read_history(self._root), version.name)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gemel.core.errors import ArtifactError
 from gemel.registry.pointer import check_bundle, put_bundle
+from gemel.registry.rewritten import standing_for
 from gemel.registry.stored import stored_md5
 from gemel.registry.verification import drop_damaged
 from gemel.registry.versions import ARTIFACT, Version
@@ -20,8 +21,9 @@ def expect_bundle(root: Path, version: Version, releases: Path) -> None:
 
     Raises: ArtifactError if DVC has it no more.
     """
+    standing = standing_for(releases, version.folder)
     with contextlib.suppress(ArtifactError):
-        check_bundle(releases / version.folder, version.digest)
+        check_bundle(releases / standing, version.digest if standing == version.folder else None)
         return
     fetched = releases / _FETCHED
     try:
