@@ -3,11 +3,9 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from prefect.testing.utilities import prefect_test_harness
 
 from flows.pipeline import StageError, pipeline, result_markdown, stages_in_order
 from gemel.core.errors import ConfigError
@@ -36,12 +34,6 @@ if "bad" in text and name == "last":
     sys.exit(3)
 Path(target).write_text(text + name)
 """
-
-
-@pytest.fixture(scope="session", autouse=True)
-def prefect() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 @pytest.fixture(scope="module")

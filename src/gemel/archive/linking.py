@@ -86,7 +86,8 @@ def prepare(source: Path, out: Path, release: Path, images: Path | None, setting
     """
     if out.resolve().is_relative_to(source.resolve()):
         raise DataError(f"{out}: lies in the folder of posts, and its files would be taken for posts; link elsewhere")
-    facts = read_facts(release)["settings"]
+    device, threads, facts = _device(settings), _threads(settings), read_facts(release)["settings"]
+    out.mkdir(parents=True, exist_ok=True)
     posts = open_posts([path.resolve() for path in find_parquet(source)])
     if not len(posts):
         raise DataError(f"{source}: holds no post; give a Parquet file of posts, or a folder of them")
@@ -105,9 +106,7 @@ def prepare(source: Path, out: Path, release: Path, images: Path | None, setting
     ordered = posts if totals or plan.group == "none" else _grouped(out / GROUPED, plan, posts)
     finished = {} if totals else finished_shards(out / SHARDS, plan.digest)
     waiting = () if totals else tuple(shard for shard in plan.shards if shard not in finished)
-    job = Job(
-        plan, ordered, out.resolve() / SHARDS, release.resolve(), Path.cwd(), _device(settings), _threads(settings)
-    )
+    job = Job(plan, ordered, out.resolve() / SHARDS, release.resolve(), Path.cwd(), device, threads)
     return Archive(out, posts, job, waiting, facts["backbone"]["notice"], totals)
 
 
