@@ -77,7 +77,9 @@ def link_waiting(archive: Archive, settings: ArchiveSettings) -> list[Outcome]:
                 failed.append(outcome)
                 logger.error("shard %d failed: %s", outcome.shard, outcome.problem)
             now = time.monotonic()
-            logger.info("shard %d: %d posts; %.1f posts/s in all", outcome.shard, outcome.posts, posts / (now - begun))
+            if not outcome.problem:
+                speed = posts / (now - begun)
+                logger.info("shard %d: %d posts; %.1f posts/s in all", outcome.shard, outcome.posts, speed)
             if now - updated >= SECONDS_BETWEEN_UPDATES:
                 updated = now
                 update_progress_artifact(page, 100 * progress.tasks[bar].completed / len(archive.waiting))

@@ -127,11 +127,11 @@ def test_file_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:
 
 
 def test_hidden_files_and_drafts_are_no_posts(tmp_path: Path) -> None:
-    write_archive(tmp_path / "a", (1,))
-    write_archive(tmp_path / "_temporary", (1,))
-    (tmp_path / "a" / "_0.parquet").touch()
-    (tmp_path / "a" / ".0.parquet").touch()
-    assert [path.name for path in find_parquet(tmp_path / "a")] == ["0.parquet"]
+    write_archive(tmp_path / "_in" / "below", (1,))
+    write_archive(tmp_path / "_in" / "_temporary", (1,))
+    (tmp_path / "_in" / "_0.parquet").touch()
+    (tmp_path / "_in" / ".0.parquet").touch()
+    assert find_parquet(tmp_path / "_in") == [tmp_path / "_in" / "below" / "0.parquet"]
 
 
 @pytest.mark.parametrize(("made", "words"), [(True, r"holds no \.parquet file"), (False, "no such file or folder")])

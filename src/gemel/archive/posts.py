@@ -31,6 +31,8 @@ POSTS: dict[str, Any] = {
     "mentions": pl.List(pl.Struct(MENTION)),
 }
 IDS = ("post_id", "id")
+# Read at a time where all are: each reading decodes a row group of the file from its beginning.
+BLOCK = 65_536
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,10 @@ class ArchivePosts:
 
     def slices(self, size: int) -> Iterator[pl.DataFrame]:
         """All posts, size at a time."""
-        for start in range(0, len(self), size):
-            yield self.slice(start, min(start + size, len(self)))
+        block = max(1, BLOCK // size) * size
+        for start in range(0, len(self), block):
+            frame = self.slice(start, min(start + block, len(self)))
+            yield from (frame.slice(offset, size) for offset in range(0, frame.height, size))
 
 
 def open_posts(paths: Sequence[Path], *, grouped: bool = False) -> ArchivePosts:
@@ -103,7 +107,7 @@ def open_posts(paths: Sequence[Path], *, grouped: bool = False) -> ArchivePosts:
 
 
 def find_parquet(source: Path) -> list[Path]:
-    """The Parquet files of a folder and those below it, by name; or the one file itself.
+    """The Parquet files of a folder and those below it, by name; or the one file itself. Hidden ones are left out.
 
     Raises: DataError if there is none.
     """
@@ -111,7 +115,12 @@ def find_parquet(source: Path) -> list[Path]:
         return [source]
     if not source.is_dir():
         raise DataError(f"{source}: no such file or folder; give a Parquet file of posts, or a folder of them")
-    found = sorted(path for path in source.rglob("*.parquet") if not path.name.startswith((".", "_")))
+    hidden = (".", "_")
+    found = sorted(
+        path
+        for path in source.rglob("*.parquet")
+        if not any(part.startswith(hidden) for part in path.relative_to(source).parts)
+    )
     if not found:
         raise DataError(f"{source}: holds no .parquet file; give a Parquet file of posts, or a folder of them")
     return found
