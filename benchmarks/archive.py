@@ -15,7 +15,7 @@ import multiprocessing
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ from gemel.archive.grouping import count_repeats
 from gemel.archive.linking import LINKS, SHARDS, link_archive
 from gemel.archive.plan import PLAN
 from gemel.archive.posts import find_parquet, open_posts
-from gemel.archive.settings import ArchiveSettings, Group
+from gemel.archive.settings import ArchiveSettings
 from gemel.core.artifacts import MANIFEST
 from gemel.links import SCHEMA, link_rows, write_links
 from gemel.posts.requests import read_requests
@@ -41,7 +41,6 @@ from gemel.release_facts import read_facts
 from gemel.stages import RELEASE
 
 FLOATS = ("score", "probability", "nil_probability")
-LARGEST_DIFFERENCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -186,7 +185,9 @@ def grouping(folder: Path, mentions: int) -> dict[str, float]:
     repeats = count_repeats(open_posts(find_parquet(source)), shard_posts)
     costs: dict[str, Cost] = {}
     for group in ("none", "mention"):
-        costs[group] = _timed(lambda group=group: _link(source, folder / group, _grouped(group, shard_posts)), mentions)
+        settings = ArchiveSettings(group=group, shard_posts=shard_posts, device="cpu")
+        with costs.setdefault(group, Cost()).more(mentions):
+            _link(source, folder / group, settings)
     linking = {group: shard_cost(folder / group, mentions) for group in costs}
     apart, together = (pl.read_parquet(folder / group / LINKS / "*.parquet") for group in costs)
     return {
@@ -197,17 +198,6 @@ def grouping(folder: Path, mentions: int) -> dict[str, float]:
         "saving_in_all": 1 - costs["mention"].work / costs["none"].work,
         "grouped_different_entities": int((apart["entity_id"] != together["entity_id"]).sum()),
     }
-
-
-def _grouped(group: Group, shard_posts: int) -> ArchiveSettings:
-    return ArchiveSettings(group=group, shard_posts=shard_posts, device="cpu")
-
-
-def _timed(run: Callable[[], object], mentions: int) -> Cost:
-    cost = Cost()
-    with cost.more(mentions):
-        run()
-    return cost
 
 
 def _link(source: Path, out: Path, settings: ArchiveSettings) -> None:

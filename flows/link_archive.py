@@ -14,6 +14,7 @@ from pathlib import Path
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
+from rich.markup import escape
 from rich.progress import Progress
 
 from gemel.archive.linking import Archive, finish, link_shards, only_run, prepare, verify
@@ -125,7 +126,8 @@ def main() -> None:
     arguments = _parse()
     try:
         if arguments.verify:
-            err.print(told(arguments.out, verify(arguments.source, arguments.out)), highlight=False)
+            found = verify(arguments.source, arguments.out)
+            err.print(escape(told(arguments.out, found)), highlight=False, soft_wrap=True)
             return
         names = ("shard_posts", "group", "top", "processes", "scale_out", "device")
         settings = ArchiveSettings(**{name: getattr(arguments, name) for name in names})
