@@ -25,6 +25,7 @@ from gemel.archive.linking import (
 from gemel.archive.posts import as_request
 from gemel.archive.settings import ArchiveSettings
 from gemel.archive.shards import shard_folder
+from gemel.core.artifacts import file_sha256
 from gemel.core.errors import ArtifactError, ConfigError, DataError
 from gemel.links import SCHEMA, link_rows
 from gemel.predictor import Linker
@@ -126,6 +127,27 @@ def test_second_run_in_one_folder_is_refused(tmp_path: Path) -> None:
 def test_folder_of_links_inside_that_of_posts_is_refused(source: Path, tiny_release: Path) -> None:
     with pytest.raises(DataError, match="lies in the folder of posts, and its files would be taken for posts"):
         link_archive(source, source / "out", tiny_release, settings=SMALL)
+
+
+def test_missing_folder_of_images_is_refused(source: Path, tmp_path: Path, tiny_release: Path) -> None:
+    with pytest.raises(DataError, match="photos: no such folder of images; give the one that the posts' paths start"):
+        link_archive(source, tmp_path / "out", tiny_release, tmp_path / "photos", SMALL)
+
+
+def test_shards_of_a_grouped_copy_in_another_order_are_not_taken_over(
+    source: Path, tmp_path: Path, tiny_release: Path
+) -> None:
+    settings = SMALL.model_copy(update={"group": "mention"})
+    linked(source, tmp_path / "out", tiny_release, settings)
+    shutil.rmtree(tmp_path / "out" / LINKS)
+    assert not prepare(source, tmp_path / "out", tiny_release, source.parent, settings).waiting
+    copy = next((tmp_path / "out" / "posts").glob("*.parquet"))
+    pl.read_parquet(copy).reverse().write_parquet(copy)
+    manifest = tmp_path / "out" / "posts" / "manifest.json"
+    facts = json.loads(manifest.read_text())
+    facts["files"][copy.name] = {"bytes": copy.stat().st_size, "sha256": file_sha256(copy)}
+    manifest.write_text(json.dumps(facts))
+    assert prepare(source, tmp_path / "out", tiny_release, source.parent, settings).waiting == (0, 1, 2)
 
 
 def test_archive_without_posts_is_refused(tmp_path: Path, tiny_release: Path) -> None:

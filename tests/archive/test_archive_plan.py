@@ -65,7 +65,7 @@ def test_equal_posts_elsewhere_are_the_same_but_for_their_images(tmp_path: Path,
 @pytest.mark.parametrize("text", ["{", "[]", '{"format": 2}', '{"format": 1, "inputs": []}'])
 def test_damaged_plan_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / PLAN).write_text(text)
-    with pytest.raises(ArtifactError, match=r"plan.json: damaged \(.*\); delete it, finished shards are then linked"):
+    with pytest.raises(ArtifactError, match=r"plan.json: damaged \(.*\); delete it, and the same command"):
         read_plan(tmp_path)
 
 

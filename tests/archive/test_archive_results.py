@@ -75,6 +75,13 @@ def test_finished_result_is_known_by_its_plan_and_hashes(tmp_path: Path, source:
     assert finished_result(tmp_path / "links", plan) is None
 
 
+def test_verifying_finds_a_file_too_many(tmp_path: Path, source: Path) -> None:
+    plan, _ = made(tmp_path, source, [[0, 1], [2]])
+    (tmp_path / "links" / "x.parquet").write_bytes(b"")
+    with pytest.raises(ArtifactError, match=r"links: 3 files of links instead of 2; delete the folder"):
+        verify_result(tmp_path / "links", plan, opened(source))
+
+
 def test_verifying_finds_a_part_that_was_removed(tmp_path: Path, source: Path) -> None:
     plan, totals = made(tmp_path, source, [[0, 1], [2]])
     assert verify_result(tmp_path / "links", plan, opened(source)) == totals

@@ -91,22 +91,24 @@ def prepare(source: Path, out: Path, release: Path, images: Path | None, setting
     posts = open_posts([path.resolve() for path in find_parquet(source)])
     if not len(posts):
         raise DataError(f"{source}: holds no post; give a Parquet file of posts, or a folder of them")
-    root = (images or (source if source.is_dir() else source.parent)).resolve()
     plan = settle_plan(
         out,
         input_facts(posts, source.resolve()),
         artifact_hash(release),
-        root,
+        _image_root(source, images),
         settings,
         lambda: count_repeats(posts, settings.shard_posts),
         facts["demonstrations"]["count"],
     )
     totals = finished_result(out / LINKS, plan)
     # What a finished result was made from may be gone.
-    ordered = posts if totals or plan.group == "none" else _grouped(out / GROUPED, plan, posts)
-    finished = {} if totals else finished_shards(out / SHARDS, plan.digest)
-    waiting = () if totals else tuple(shard for shard in plan.shards if shard not in finished)
-    job = Job(plan, ordered, out.resolve() / SHARDS, release.resolve(), Path.cwd(), device, threads)
+    grouped = plan.group == "mention" and totals is None
+    ordered = _grouped(out / GROUPED, plan, posts) if grouped else posts
+    # A copy that is made again, by other versions of libraries, may have another order.
+    key = artifact_hash(out / GROUPED) if grouped else plan.digest
+    finished = plan.shards if totals else finished_shards(out / SHARDS, key)
+    waiting = tuple(shard for shard in plan.shards if shard not in finished)
+    job = Job(plan, ordered, key, out.resolve() / SHARDS, release.resolve(), Path.cwd(), device, threads)
     return Archive(out, posts, job, waiting, facts["backbone"]["notice"], totals)
 
 
@@ -171,6 +173,14 @@ def _grouped(folder: Path, plan: Plan, posts: ArchivePosts) -> ArchivePosts:
         with new_artifact(folder, STAGE, {"plan": plan.digest}) as draft:
             write_grouped(posts, draft)
     return open_posts(sorted(folder.resolve().glob("*.parquet")), grouped=True)
+
+
+def _image_root(source: Path, images: Path | None) -> Path:
+    """Raises: DataError if there is no such folder: without it every post would be linked by its text alone."""
+    root = images or (source if source.is_dir() else source.parent)
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder of images; give the one that the posts' paths start from")
+    return root.resolve()
 
 
 def _device(settings: ArchiveSettings) -> str:

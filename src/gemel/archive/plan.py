@@ -50,7 +50,7 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """What its shards name it by."""
+        """What its grouped posts and its links name it by."""
         return hashlib.sha256(_text(self).encode()).hexdigest()
 
     def bounds(self, shard: int) -> tuple[int, int]:
@@ -122,7 +122,7 @@ def read_plan(folder: Path) -> Plan:
     except FileNotFoundError:
         raise ArtifactError(f"{path}: no such file, so no archive was linked here; link one first") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ArtifactError(f"{path}: damaged ({error}); delete it, finished shards are then linked anew") from error
+        raise ArtifactError(f"{path}: damaged ({error}); delete it, and the same command makes it again") from error
 
 
 def _check_same(path: Path, plan: Plan, wanted: Mapping[str, Any]) -> None:

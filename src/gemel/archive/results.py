@@ -110,9 +110,10 @@ def _same_file(source: Path, target: Path) -> None:
 def _counted(folder: Path, posts: ArchivePosts, part_posts: int) -> Totals:
     """Raises: ArtifactError if rows and posts don't fit together."""
     totals = Totals()
-    parts = sorted(folder.glob("*.parquet"))
-    slices = posts.slices(part_posts)
-    for path, frame in zip(parts, slices, strict=False):
+    parts, wanted = sorted(folder.glob("*.parquet")), -(-len(posts) // part_posts)
+    if len(parts) != wanted:
+        raise ArtifactError(f"{folder}: {len(parts)} files of links instead of {wanted}; {_ADVICE}")
+    for path, frame in zip(parts, posts.slices(part_posts), strict=True):
         links = pl.read_parquet(path)
         if links.schema != pl.Schema(ROWS):
             raise ArtifactError(f"{path}: other columns than those of links; {_ADVICE}")
@@ -123,8 +124,6 @@ def _counted(folder: Path, posts: ArchivePosts, part_posts: int) -> Totals:
                 f"{path}: {len(wrong)} posts without links, or not as many as mentions, such as rows {some}; {_ADVICE}"
             )
         totals += _totals(frame, links)
-    if totals.posts != len(posts):
-        raise ArtifactError(f"{folder}: links of {totals.posts} posts, the archive has {len(posts)}; {_ADVICE}")
     return totals
 
 

@@ -56,7 +56,7 @@ def write_shard(shards: Path, number: int, rows: Iterable[Mapping[str, Any]], fa
 def finished_shards(shards: Path, plan: str) -> dict[int, dict[str, Any]]:
     """Facts of the finished shards, by number. Damaged ones, those of another plan, and drafts are removed.
 
-    plan: digest. No worker may be at work meanwhile.
+    plan: the key of the job that they are of. No worker may be at work meanwhile.
     """
     shards.mkdir(parents=True, exist_ok=True)
     found = {}

@@ -21,12 +21,14 @@ from gemel.links import link_rows
 class Job:
     """What a worker needs.
 
-    posts: in the order of the plan. shards: the folder of finished ones. project: folder that the paths of frozen
+    posts: in the order of the plan. key: what finished shards are known by, of this plan and this order. shards: the
+    folder of finished ones. project: folder that the paths of frozen
     models start from. threads: of torch; None: as they are.
     """
 
     plan: Plan
     posts: ArchivePosts
+    key: str
     shards: Path
     release: Path
     project: Path
@@ -89,7 +91,7 @@ class Worker:
             {**found, "row": row} for place, row in enumerate(frame["row"]) for found in rows_of[place]
         ]
         facts = {
-            "plan": job.plan.digest,
+            "plan": job.key,
             "shard": shard,
             "by": f"{os.uname().nodename} {os.getpid()}",
             "seconds": time.perf_counter() - wall,
