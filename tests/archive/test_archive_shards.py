@@ -1,5 +1,6 @@
 """A shard is there whole or not at all, and once; what is damaged or of another plan is found and removed."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,14 @@ def test_of_two_workers_at_one_shard_the_first_stays(tmp_path: Path) -> None:
     assert not written(tmp_path, row=6)
     assert rows(tmp_path) == [5]
     assert [path.name for path in tmp_path.iterdir()] == ["00000000"]
+
+
+def test_of_many_workers_at_once_one_makes_the_shard(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as workers:
+        made = list(workers.map(lambda row: written(tmp_path, row=row), range(8)))
+    assert made.count(True) == 1
+    assert rows(tmp_path) == [made.index(True)]
+    assert sorted(finished_shards(tmp_path, "plan")) == [0]
 
 
 @pytest.mark.parametrize("name", [LINKS, MANIFEST])
