@@ -129,6 +129,13 @@ def test_folder_of_links_inside_that_of_posts_is_refused(source: Path, tiny_rele
         link_archive(source, source / "out", tiny_release, settings=SMALL)
 
 
+def test_posts_may_be_links_to_files_elsewhere(source: Path, tmp_path: Path, tiny_release: Path) -> None:
+    (source / "0.parquet").rename(tmp_path / "cached")
+    (source / "0.parquet").symlink_to(tmp_path / "cached")
+    archive = prepare(source, tmp_path / "out", tiny_release, None, SMALL)
+    assert [each["name"] for each in archive.plan.inputs] == ["0.parquet", "1.parquet", "2.parquet"]
+
+
 def test_missing_folder_of_images_is_refused(source: Path, tmp_path: Path, tiny_release: Path) -> None:
     with pytest.raises(DataError, match="photos: no such folder of images; give the one that the posts' paths start"):
         link_archive(source, tmp_path / "out", tiny_release, tmp_path / "photos", SMALL)

@@ -88,7 +88,7 @@ def prepare(source: Path, out: Path, release: Path, images: Path | None, setting
         raise DataError(f"{out}: lies in the folder of posts, and its files would be taken for posts; link elsewhere")
     device, threads, facts = _device(settings), _threads(settings), read_facts(release)["settings"]
     out.mkdir(parents=True, exist_ok=True)
-    posts = open_posts([path.resolve() for path in find_parquet(source)])
+    posts = open_posts(find_parquet(source.resolve()))
     if not len(posts):
         raise DataError(f"{source}: holds no post; give a Parquet file of posts, or a folder of them")
     plan = settle_plan(
@@ -157,7 +157,7 @@ def verify(source: Path, out: Path) -> Totals:
 
     Raises: DataError if the posts can't be read; ArtifactError if they or the links are not what they were.
     """
-    plan, posts = read_plan(out), open_posts([path.resolve() for path in find_parquet(source)])
+    plan, posts = read_plan(out), open_posts(find_parquet(source.resolve()))
     if input_facts(posts, source.resolve()) != plan.inputs:
         raise ArtifactError(f"{out / PLAN}: made of other posts than {source} holds now; give those that were linked")
     return verify_result(out / LINKS, plan, posts)
