@@ -20,7 +20,7 @@ from gemel.archive.buckets import bucket_count, reordered
 from gemel.archive.posts import POSTS, ArchivePosts
 
 # Share of what is read that grouping must save. Below, the sorted copy of the posts, and the ordering of the links
-# afterwards, are not worth their disk.
+# afterwards, are not worth their disk; their time is nothing beside linking (benchmarks.archive).
 LEAST_SAVING = 0.1
 SLICE = 16_384
 _SKETCH = 65_536
