@@ -39,7 +39,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA_SET = Path("data/sample")
 WEAK, GOOD, HARMFUL = 20, 180, 10
 PATIENCE_S = 1_500.0
-HELD_BACK, BATCH = 160, 60
+HELD_BACK, BATCH, UNUSUAL = 240, 60, 100
 SETTINGS: dict[str, Any] = {
     "build_bento": False,
     "retries": 0,
@@ -49,7 +49,7 @@ SETTINGS: dict[str, Any] = {
 
 
 class Project:
-    """A clone whose pipeline is short: one mapper, few steps, no baselines beyond the catalog's."""
+    """A clone whose pipeline is short: one mapper, few steps, one baseline."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -65,14 +65,16 @@ class Project:
     def train(self, steps: int) -> None:
         """Commit a setting of the training, as a person does."""
         overrides = [f"mapper.course.steps={steps}", f"mapper.course.check_every={steps}", "mapper.seeds=[0]"]
-        overrides += ["mapper.course.warmup_steps=2", "mapper.course.watched=16"]
+        overrides += ["mapper.course.warmup_steps=2", "mapper.course.watched=16", "baselines.which=[exact_name]"]
         compose_and_dump(self.root / "params.yaml", str(self.root / "conf"), None, "config", "", overrides)
         git(self.root, "add", "--all")
         git(self.root, "commit", "--quiet", "--message", f"Train for {steps} steps")
 
-    def drop(self, batch: str, change: Callable[[dict[str, Any]], dict[str, Any]] = lambda row: row) -> None:
+    def drop(
+        self, batch: str, posts: int = BATCH, change: Callable[[dict[str, Any]], dict[str, Any]] = lambda row: row
+    ) -> None:
         """Bring new posts, in a folder that appears at once. change: what is done to each."""
-        rows = [change(self._held_back.pop()) for _ in range(BATCH)]
+        rows = [change(self._held_back.pop()) for _ in range(posts)]
         target = self.root / ".gemel" / "drop" / "agency" / batch
         draft = target.parent / f".{batch}"
         for row in rows:
@@ -87,7 +89,7 @@ class Project:
         path = self.root / DATA_SET / "posts.jsonl"
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         train = [row for row in rows if row["split"] == "train"]
-        back = train[-HELD_BACK - BATCH :]
+        back = train[-HELD_BACK:]
         gone = {row["id"] for row in back}
         path.unlink()  # a link into DVC's cache, perhaps
         _write_rows(path, [row for row in rows if row["id"] not in gone])
@@ -139,7 +141,7 @@ def play(project: Project, api: str, quick: bool) -> tuple[dict[str, Any], Calla
     served = Served(project.root.parent / "service", release).ready()
     asking = Asking(served.url)
 
-    project.drop("in another language", _unusual)
+    project.drop("in another language", UNUSUAL, _unusual)
     figures["bad_batch_s"] = _until(lambda: "Failed" in _states(api), "a failed run")
     figures["champion_after_bad_batch"] = champion() == first
 
