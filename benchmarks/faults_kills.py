@@ -6,6 +6,7 @@ or of the machine is. Another process looks at the champion's pointer all the ti
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.light_project import drop, make_project, post
@@ -57,28 +59,46 @@ def kill_runs(folder: Path, kills: int, seed: int = 0) -> dict[str, object]:
     resumed_share: kills after which the next run ended well and the posts were in the champion, once.
     promotions_lost, promotions_twice: batches without a promotion, or with several.
     """
-    rng, root = random.Random(seed), make_project(folder / "project")
+    rng, root, found = random.Random(seed), make_project(folder / "project"), Found()
     whole_s = _timed(root)
-    watch, resumed, lost, twice, in_time = Watch(root), 0, 0, 0, 0
-    for number in range(kills):
-        before = len(_promotions(root))
-        drop(root, f"batch-{number}", [post(FIRST_ID + number)])
-        in_time += _killed(root, rng.uniform(0, whole_s), everything=number % 2 == 1)
-        ended_well = _start(root).wait(PATIENCE_S) == 0
-        promotions = len(_promotions(root)) - before
-        lost, twice = lost + (promotions < 1), twice + (promotions > 1)
-        resumed += ended_well and promotions == 1 and _times_in_champion(root, FIRST_ID + number) == 1
+    watch = Watch(root)
+    # Ctrl-C ends it with what was found so far.
+    with contextlib.suppress(KeyboardInterrupt):
+        for number in range(kills):
+            _kill_and_go_on(root, number, rng.uniform(0, whole_s), found)
     watch.stop()
     return {
-        "kills": kills,
-        "kills_before_the_end": in_time,
-        "resumed_share": resumed / kills,
-        "promotions_lost": lost,
-        "promotions_twice": twice,
+        "kills": found.kills,
+        "kills_before_the_end": found.in_time,
+        "resumed_share": found.resumed / max(1, found.kills),
+        "promotions_lost": found.lost,
+        "promotions_twice": found.twice,
         "pointer_looks": watch.looks,
         "pointer_invalid": len(watch.invalid),
         "run_s": round(whole_s, 1),
     }
+
+
+@dataclass
+class Found:
+    """Counts. in_time: kills of a run that was still at work."""
+
+    kills: int = 0
+    in_time: int = 0
+    resumed: int = 0
+    lost: int = 0
+    twice: int = 0
+
+
+def _kill_and_go_on(root: Path, number: int, after_s: float, found: Found) -> None:
+    before = len(_promotions(root))
+    drop(root, f"batch-{number}", [post(FIRST_ID + number)])
+    in_time = _killed(root, after_s, everything=number % 2 == 1)
+    ended_well = _start(root).wait(PATIENCE_S) == 0
+    promotions = len(_promotions(root)) - before
+    found.kills, found.in_time = found.kills + 1, found.in_time + in_time
+    found.lost, found.twice = found.lost + (promotions < 1), found.twice + (promotions > 1)
+    found.resumed += ended_well and promotions == 1 and _times_in_champion(root, FIRST_ID + number) == 1
 
 
 def _timed(root: Path) -> float:
