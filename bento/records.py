@@ -25,31 +25,10 @@ from bento.logs import LOGGER
 from gemel.core.drafts import whole_file
 from gemel.core.schema import Link, Post
 from gemel.features.tower import Vectors
+from gemel.record_columns import RECORD_COLUMNS
 
 log = logging.getLogger(LOGGER)
 Level = Literal["numbers", "texts"]
-SCHEMA: dict[str, Any] = {
-    "time": pl.Datetime("ms", "UTC"),
-    "request_id": pl.String,
-    "release": pl.String,
-    "text_length": pl.UInt32,
-    "text": pl.String,
-    "mention": pl.String,
-    "image": pl.String,
-    "image_vector": pl.List(pl.Float16),
-    "entity_id": pl.String,
-    "name": pl.String,
-    "score": pl.Float64,
-    "probability": pl.Float64,
-    "margin": pl.Float64,
-    "candidates": pl.UInt16,
-    "nil": pl.Boolean,
-    "nil_probability": pl.Float64,
-    "sure": pl.Boolean,
-    "waited_ms": pl.Float32,
-    "worked_ms": pl.Float32,
-    "together": pl.UInt16,
-}
 CONTENT = ("text", "mention")
 MAX_BYTES = 2**30
 # Of rows for a file. What a slow disk leaves waiting beyond it is lost, so that memory has a bound.
@@ -129,7 +108,7 @@ class Recorder:
         try:
             day.mkdir(parents=True, exist_ok=True)
             with whole_file(day / name) as draft:
-                pl.DataFrame(rows, schema=SCHEMA).write_parquet(draft, compression="zstd")
+                pl.DataFrame(rows, schema=RECORD_COLUMNS).write_parquet(draft, compression="zstd")
             _make_room(self._folder, self._most)
         # Whatever is wrong with a disk or a row: no request may fail for it, and the next file may work.
         except Exception as error:

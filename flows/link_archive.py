@@ -10,6 +10,7 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from uuid import UUID
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
@@ -67,7 +68,9 @@ def link_waiting(archive: Archive, settings: ArchiveSettings) -> list[Outcome]:
     """Link the shards that wait, with progress here and in Prefect's page. Returns: those that failed."""
     logger, failed = get_run_logger(), []
     begun = updated = time.monotonic()
-    page = create_progress_artifact(0.0, key="archive-progress", description=f"posts linked into {archive.out}")
+    page: UUID = create_progress_artifact(  # type: ignore[assignment] # it is awaited here
+        0.0, key="archive-progress", description=f"posts linked into {archive.out}"
+    )
     with Progress(*bar_columns("linking", "shards"), console=err) as progress:
         bar = progress.add_task("", total=len(archive.waiting))
         posts = 0

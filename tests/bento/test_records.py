@@ -14,8 +14,9 @@ import pytest
 from bento import records
 from bento.batcher import Timed
 from bento.engine import Linked
-from bento.records import CONTENT, SCHEMA, Recorder
+from bento.records import CONTENT, Recorder
 from gemel.core.schema import Candidate, Link, Mention, Post
+from gemel.record_columns import RECORD_COLUMNS
 
 POST = Post("A Jaguar at dusk", (Mention("Jaguar"),))
 CARS, CAT = Candidate("Q30055", "Jaguar Cars", -0.25, 0.75), Candidate("Q35694", "Jaguar", -0.75, 0.125)
@@ -77,12 +78,12 @@ def test_row_holds_what_was_asked_and_answered(tmp_path: Path) -> None:
 
 def test_files_have_the_columns_of_the_schema(tmp_path: Path) -> None:
     recorded(tmp_path)
-    assert pl.read_parquet_schema(files(tmp_path)[0]) == SCHEMA
+    assert pl.read_parquet_schema(files(tmp_path)[0]) == RECORD_COLUMNS
 
 
 def test_every_column_is_explained() -> None:
     page = Path(__file__).parents[2] / "docs" / "records.md"
-    assert re.findall(r"^\| `(\w+)` \|", page.read_text(), flags=re.MULTILINE) == list(SCHEMA)
+    assert re.findall(r"^\| `(\w+)` \|", page.read_text(), flags=re.MULTILINE) == list(RECORD_COLUMNS)
 
 
 def test_numbers_hold_nothing_that_a_user_wrote(tmp_path: Path) -> None:

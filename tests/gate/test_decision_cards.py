@@ -62,7 +62,7 @@ def test_card_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest
         return write(path, *arguments, **options)
 
     monkeypatch.setattr(Path, "write_text", fail_at_the_page)
-    with pytest.raises(GemelError, match=r"r1: the decision card can't be written \(disk full\)"):
+    with pytest.raises(GemelError, match=r"r1: can't be written \(disk full\)"):
         write_decision(made("r1"), tmp_path / "r1")
     assert read_cards(tmp_path) == ()
 

@@ -15,9 +15,9 @@ from gemel.audit.judgements import Judgement
 from gemel.audit.label_studio import JUDGING_CONFIG, judging_tasks, read_export
 from gemel.audit.sampling import Sample, draw_links, frame_of, make_sample, sample_json
 from gemel.audit.spreadsheet import read_sheet, sheet_text
-from gemel.core.drafts import draft_beside, put_in_place
-from gemel.core.errors import DataError, GemelError, RequestError
+from gemel.core.errors import DataError, RequestError
 from gemel.interchange.rows import first_line, read_linked
+from gemel.text_folder import write_texts
 
 SAMPLE, TASKS, CONFIG, SHEET = "sample.json", "tasks.json", "labels.xml", "judgements.csv"
 
@@ -44,13 +44,7 @@ def write_sample(
         # With the mark by which spreadsheet programs know UTF-8.
         SHEET: f"\ufeff{sheet_text(sample, drawn)}",
     }
-    try:
-        with draft_beside(into) as draft:
-            for name, text in texts.items():
-                (draft / name).write_text(text, encoding="utf-8", newline="")
-            put_in_place(draft, into)
-    except OSError as error:
-        raise GemelError(f"{into}: can't be written ({error})") from error
+    write_texts(into, texts)
     return sample
 
 

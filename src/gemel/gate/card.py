@@ -15,13 +15,13 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from gemel.core.drafts import draft_beside, put_in_place
-from gemel.core.errors import DataError, GemelError
+from gemel.core.errors import DataError
 from gemel.gate.budget import YEAR, Spending, Spent, within_a_year
 from gemel.gate.card_page import card_page
 from gemel.gate.card_parts import MAPPER_STARTS, Card, card_of
 from gemel.gate.decision import Decision, Outcome
 from gemel.gate.frozen_posts import FrozenTest
+from gemel.text_folder import write_texts
 
 CARD, PAGE, TEST_POSTS = "card.json", "card.md", "test_posts.json"
 RESTORE = "bring it back from git: without it the budget would seem larger than it is"
@@ -41,13 +41,7 @@ def write_decision(decision: Decision, folder: Path) -> None:
         PAGE: card_page(card),
         TEST_POSTS: json.dumps(dict(sorted(made.test.posts.items())), indent=0) + "\n",
     }
-    try:
-        with draft_beside(folder) as draft:
-            for name, text in texts.items():
-                (draft / name).write_text(text, encoding="utf-8", newline="\n")
-            put_in_place(draft, folder)
-    except OSError as error:
-        raise GemelError(f"{folder}: the decision card can't be written ({error})") from error
+    write_texts(folder, texts)
 
 
 def check_facts(facts: Mapping[str, Any], before: Sequence[Card]) -> None:

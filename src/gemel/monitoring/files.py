@@ -7,13 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gemel.core.drafts import draft_beside, put_in_place
-from gemel.core.errors import GemelError
 from gemel.monitoring.alarm import FOLDER
 from gemel.monitoring.drift import Finding
 from gemel.monitoring.features import Share
 from gemel.monitoring.page import Former, page
 from gemel.monitoring.report import Report
+from gemel.text_folder import write_texts
 
 FORMAT = 1
 JSON, MARKDOWN, PAGE = "report.json", "report.md", "report.html"
@@ -29,13 +28,7 @@ def write_report(root: Path, report: Report) -> Path:
     folder = root / FOLDER / report.name
     texts = {JSON: json.dumps(as_json(report), ensure_ascii=False, indent=1) + "\n"}
     texts |= {MARKDOWN: markdown(report), PAGE: page(report, former_reports(root, report))}
-    try:
-        with draft_beside(folder) as draft:
-            for name, text in texts.items():
-                (draft / name).write_text(text, encoding="utf-8", errors="replace")
-            put_in_place(draft, folder)
-    except OSError as error:
-        raise GemelError(f"{folder}: can't be written ({error}); make room, or see who may write there") from error
+    write_texts(folder, texts)
     return folder
 
 

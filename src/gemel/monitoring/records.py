@@ -14,23 +14,13 @@ import numpy.typing as npt
 import polars as pl
 
 from gemel.monitoring.period import Period
+from gemel.record_columns import RECORD_COLUMNS
 
-# Of the columns of the records, those that are looked at.
+# Those of no use here are left out.
 COLUMNS: Mapping[str, Any] = {
-    "time": pl.Datetime("ms", "UTC"),
-    "request_id": pl.String,
-    "release": pl.String,
-    "text_length": pl.UInt32,
-    "text": pl.String,
-    "mention": pl.String,
-    "image": pl.String,
-    "image_vector": pl.List(pl.Float16),
-    "entity_id": pl.String,
-    "score": pl.Float64,
-    "probability": pl.Float64,
-    "nil": pl.Boolean,
-    "nil_probability": pl.Float64,
-    "sure": pl.Boolean,
+    name: kind
+    for name, kind in RECORD_COLUMNS.items()
+    if name not in ("name", "margin", "candidates", "waited_ms", "worked_ms", "together")
 }
 VECTOR, PICTURE = "image_vector", "picture"
 # Two rows that agree in these are one question that was asked again.
