@@ -18,7 +18,7 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
     try:
         with draft_beside(folder) as draft:
             for name, text in texts.items():
-                (draft / name).write_bytes(text.encode("utf-8", errors="replace"))
+                (draft / name).write_text(text, encoding="utf-8", errors="replace", newline="")
             put_in_place(draft, folder)
     except OSError as error:
         raise GemelError(f"{folder}: can't be written ({error}); make room, or see who may write there") from error
