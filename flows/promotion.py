@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from prefect import task
+from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from flows.commands import DVC, CommandError, Log, read_output, run_logged
@@ -20,7 +21,7 @@ from flows.settings import RetrainingSettings
 from flows.taking_in import Inputs
 from flows.workspace import Line, Workspace, git
 from gemel.core.artifacts import artifact_hash
-from gemel.gate.card import write_decision
+from gemel.gate.card import PAGE, write_decision
 from gemel.gate.decision import Decision, Outcome
 from gemel.gate.evaluation import evaluate_and_decide
 from gemel.intake.settling import settle
@@ -36,7 +37,7 @@ Kept = Literal["held", "refused"]
 
 @task(cache_policy=NO_CACHE)
 def decide(line: Line, place: Workspace, inputs: Inputs, registry: Registry, settings: RetrainingSettings) -> Decision:
-    """Let the gate compare challenger and champion; the decision card lies in the worktree then."""
+    """Let the gate compare challenger and champion; the decision card lies in the worktree then, and on Prefect's page."""
     decision = evaluate_and_decide(
         registry.champion_folder(),
         place.folder / RELEASE,
@@ -47,7 +48,10 @@ def decide(line: Line, place: Workspace, inputs: Inputs, registry: Registry, set
         audit=None if settings.audit is None else line.root / settings.audit,
         facts=inputs.facts,
     )
-    write_decision(decision, place.folder / DECISIONS / inputs.run)
+    folder = place.folder / DECISIONS / inputs.run
+    write_decision(decision, folder)
+    card = (folder / PAGE).read_text(encoding="utf-8")
+    create_markdown_artifact(card, key="decision", description=f"run {inputs.run}: {decision.outcome}")
     return decision
 
 
