@@ -37,7 +37,7 @@ Kept = Literal["held", "refused"]
 
 @task(cache_policy=NO_CACHE)
 def decide(line: Line, place: Workspace, inputs: Inputs, registry: Registry, settings: RetrainingSettings) -> Decision:
-    """Let the gate compare challenger and champion; the decision card lies in the worktree then, and on Prefect's page."""
+    """Let the gate compare challenger and champion; its card lies in the worktree then, and on Prefect's page."""
     decision = evaluate_and_decide(
         registry.champion_folder(),
         place.folder / RELEASE,
