@@ -8,6 +8,7 @@ works on copies; flips and cache need `make repro`, disk the right to mount.
 from __future__ import annotations
 
 import argparse
+import signal
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,6 +72,8 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     settings = parse()
+    # In the background, a shell has it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     report: dict[str, object] = {}
     for part in (part for part in PARTS if part in (settings.parts or PARTS)):
         report |= PARTS[part](QUICK if settings.quick else FULL)

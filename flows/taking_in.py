@@ -23,6 +23,7 @@ from gemel.core.errors import DataError
 from gemel.core.schema import Post
 from gemel.intake.applying import apply
 from gemel.intake.batch import Batch, gather
+from gemel.intake.candidates import Waiting
 from gemel.intake.fetching import fetch
 from gemel.intake.settling import remember, settle, tried
 from gemel.intake.suspicion import SureAnswers
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from gemel.predictor import Linker
 
 RUN_DIGITS = 12
+MOST_SAID = 3
 VALIDATION = "posts"
 NOTHING = "nothing new: no post and no correction came in that was not tried before, and the code is the same"
 
@@ -59,11 +61,14 @@ def take_in(line: Line, place: Workspace, registry: Registry, settings: Retraini
     champion, bundle = registry.champion(), registry.champion_folder()
     answers = None if bundle is None else sure_answers(bundle, place.folder)
     batch = gather(line.root, place.folder / DATA, dataset, settings.intake, answers)
+    for each in batch.waiting:
+        get_run_logger().warning(_said_of(each))
     content = json.dumps([place.base, batch.id, settings.model_dump(mode="json")], sort_keys=True)
     run = hashlib.sha256(content.encode()).hexdigest()[:RUN_DIGITS]
     if nothing := _nothing(line, place, batch, champion is not None):
         remember(batch, line.root)
-        return Inputs(run, batch, {}, nothing)
+        waiting = [f"waiting: {_said_of(each)}" for each in batch.waiting[:MOST_SAID]]
+        return Inputs(run, batch, {}, "; ".join([nothing, *waiting]))
     apply(batch, place.folder / DATA / dataset)
     _put_start(place, start, bundle)
     read_output([*DVC, "add", "--quiet", str(DATA)], place.folder)
@@ -111,6 +116,10 @@ def _nothing(line: Line, place: Workspace, batch: Batch, has_champion: bool) -> 
     if batch.is_empty or tried(line.root, batch.id):
         return NOTHING if read_alarm(line.root) is None else f"{NOTHING}; the alarm stays open: label posts for it"
     return None
+
+
+def _said_of(waiting: Waiting) -> str:
+    return f"{waiting.source}{f'/{waiting.batch}' if waiting.batch else ''}: {waiting.reason}"
 
 
 def _put_start(place: Workspace, start: str, champion: Path | None) -> None:

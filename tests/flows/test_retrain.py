@@ -186,6 +186,15 @@ def test_empty_feedback_is_nothing_new(project: Path, gate: Gate) -> None:
     assert retrain(project).kind == "nothing new"
 
 
+def test_half_written_batch_waits_and_is_named(project: Path, gate: Gate) -> None:
+    gate("promote")
+    (drop(project, "monday", [post(100)]) / "image.png.part").write_text("half")
+    outcome = retrain(project)
+    assert outcome.kind == "nothing new"
+    assert "waiting: agency/monday: " in outcome.said
+    assert "image.png.part" in outcome.said
+
+
 def test_missing_drop_folder_is_named(project: Path) -> None:
     settings = project / "conf" / "retraining.yaml"
     settings.write_text("intake: {drop: /nowhere/at/all}\n")
