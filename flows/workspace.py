@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from flows.commands import DVC, Log, end_all_inside, read_output, run_logged
 from gemel.core.errors import DataError, GemelError
 from gemel.registry.errors import RegistryError
@@ -159,10 +161,12 @@ def _restore(folder: Path, log: Log) -> None:
     """Give a taken-over worktree the commit and the data of its base; dvc.lock stays as far as it came."""
     for lock in Path(git(folder, "rev-parse", "--absolute-git-dir")).glob("*.lock"):
         lock.unlink()  # of a git command that was killed
-    reached = (folder / LOCK_FILE).read_bytes()
+    reached = (folder / LOCK_FILE).read_text(encoding="utf-8") if (folder / LOCK_FILE).is_file() else ""
     git(folder, "reset", "--quiet", "--hard", _commits(folder)[1])
     git(folder, "clean", "--quiet", "-d", "--force")
-    (folder / LOCK_FILE).write_bytes(reached)
+    # The kill may have come while DVC wrote it.
+    if _is_whole(reached):
+        (folder / LOCK_FILE).write_text(reached, encoding="utf-8")
     _mend_cache(folder, log)
     run_logged([*DVC, "checkout", "--quiet", "--force", DATA_FILE], folder, log)
 
@@ -183,6 +187,13 @@ def _make(line: Line, folder: Path, log: Log) -> None:
     run_logged([*DVC, "pull", "--quiet", "--allow-missing"], folder, log)
     (folder / READY).parent.mkdir(exist_ok=True)
     (folder / READY).write_text(f"{head} {git(folder, 'rev-parse', 'HEAD')}", encoding="utf-8")
+
+
+def _is_whole(lock: str) -> bool:
+    try:
+        return isinstance(yaml.safe_load(lock), dict) and lock.endswith("\n")
+    except yaml.YAMLError:
+        return False
 
 
 def _mend_cache(folder: Path, log: Log) -> None:

@@ -155,6 +155,15 @@ def test_killed_run_is_taken_over_with_the_data_of_its_base(line: Line) -> None:
         assert git(place.folder, "rev-parse", "HEAD") == place.base
 
 
+def test_lock_file_that_was_cut_off_is_the_base_s_again(line: Line) -> None:
+    def cut(place: Workspace) -> None:
+        (place.folder / "dvc.lock").write_text("schema: '2.0'\nstages:\n  posts:\n    cmd: 'py")
+
+    stop(line, cut)
+    with workspace(line, log) as place:
+        assert (place.folder / "dvc.lock").read_bytes() == (line.root / "dvc.lock").read_bytes()
+
+
 def test_processes_of_a_killed_run_are_ended(line: Line) -> None:
     started = []
 
