@@ -127,12 +127,12 @@ def _put_start(place: Workspace, start: str, champion: Path | None) -> None:
 
     Raises: DataError if there is no champion.
     """
-    from gemel.mapper.mapper import WEIGHTS
-
     if start != "champion":
         return
     if champion is None:
         raise DataError("mapper.start is champion, but there is none yet; set it to scratch for the first one")
+    from gemel.mapper.mapper import WEIGHTS
+
     target = place.folder / START / WEIGHTS
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)  # perhaps a link into DVC's cache
