@@ -41,12 +41,17 @@ PAUSE = Path("pause.txt")
 def posts():
     source = Path("data/light/posts.jsonl")
     if "BROKEN" in source.read_text():
+        stopped = Path("artifacts/.failed/posts/validation.json")
+        stopped.parent.mkdir(parents=True, exist_ok=True)
+        stopped.write_text('{"checks": []}')
         sys.exit("the check no_broken_text failed: 1 row")
     with new_artifact(Path("artifacts/posts"), "posts", {"dataset": "light"}) as draft:
         shutil.copy(source, draft / "posts.jsonl")
 
 
 def release():
+    if Path("full.txt").exists():
+        sys.exit("No space left on device")
     time.sleep(float(PAUSE.read_text()) if PAUSE.exists() else 0)
     with new_artifact(Path("artifacts/release"), "release", {"dataset": "light", "accuracy": {}}) as draft:
         shutil.copy("artifacts/posts/posts.jsonl", draft / "corpus.jsonl")

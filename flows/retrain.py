@@ -72,8 +72,8 @@ def _run(line: Line, registry: Registry, lease: Lease, settings: RetrainingSetti
             return Outcome("nothing new", "", inputs.nothing)
         try:
             pipeline(place.folder, retries=settings.retries)
-        except StageError as error:
-            set_aside(inputs, line.root, error)
+        except StageError:
+            set_aside(inputs, line.root, place)
             raise
         if damaged := verify_artifacts(place.folder):
             raise ArtifactError(f"{'; '.join(damaged)}; the disk may be failing: nothing is promoted")

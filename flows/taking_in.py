@@ -15,8 +15,8 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from flows.commands import DVC, read_output
-from flows.pipeline import StageError
 from flows.settings import RetrainingSettings
+from flows.shown import STOPPED
 from flows.workspace import Line, Workspace
 from gemel.core.config import read_params
 from gemel.core.errors import DataError
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 RUN_DIGITS = 12
 MOST_SAID = 3
-VALIDATION = "posts"
 NOTHING = "nothing new: no post and no correction came in that was not tried before, and the code is the same"
 
 
@@ -103,11 +102,12 @@ def sure_answers(bundle: Path, root: Path) -> SureAnswers:
     return answers
 
 
-def set_aside(inputs: Inputs, root: Path, error: StageError) -> None:
-    """Settle a batch that no challenger could be made of. Data that the checks refuse are refused; what another stage
-    fails on waits for newer data, or for a person, as the data may be innocent of it.
+def set_aside(inputs: Inputs, root: Path, place: Workspace) -> None:
+    """Refuse a batch that the checks of the data stopped. What failed for another reason, a full disk say, is left as
+    it is: the next run tries it again.
     """
-    settle(inputs.batch, root, "refused" if error.stage == VALIDATION else "held", inputs.run)
+    if (place.folder / STOPPED).is_file():
+        settle(inputs.batch, root, "refused", inputs.run)
 
 
 def _nothing(line: Line, place: Workspace, batch: Batch, has_champion: bool) -> str | None:

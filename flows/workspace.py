@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from flows.commands import DVC, Log, end_all_inside, read_output, run_logged
+from flows.shown import STOPPED
 from gemel.core.errors import DataError, GemelError
 from gemel.registry.errors import RegistryError
 from gemel.registry.git import expect_identity
@@ -164,6 +165,7 @@ def _restore(folder: Path, log: Log) -> None:
     reached = (folder / LOCK_FILE).read_text(encoding="utf-8") if (folder / LOCK_FILE).is_file() else ""
     git(folder, "reset", "--quiet", "--hard", _commits(folder)[1])
     git(folder, "clean", "--quiet", "-d", "--force")
+    shutil.rmtree(folder / STOPPED.parents[1], ignore_errors=True)
     # The kill may have come while DVC wrote it.
     if _is_whole(reached):
         (folder / LOCK_FILE).write_text(reached, encoding="utf-8")

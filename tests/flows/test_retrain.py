@@ -138,6 +138,20 @@ def test_data_that_the_checks_stop_are_set_aside(project: Path, gate: Gate) -> N
     assert retrain(project).kind == "nothing new"
 
 
+def test_posts_of_a_stage_that_failed_are_tried_again(project: Path, gate: Gate) -> None:
+    gate("promote")
+    drop(project, "monday", [post(100)])
+    (project / "full.txt").write_text("")
+    git(project, "add", "full.txt")
+    git(project, "commit", "-q", "-m", "A full disk")
+    with pytest.raises(StageError, match=r"(?s)stage 'release' failed .*No space left on device"):
+        retrain(project)
+    assert (champion(project), batches(project)["monday"]) == ("v1.0.0", "drop/agency/monday")
+    git(project, "rm", "-q", "full.txt")
+    git(project, "commit", "-q", "-m", "Room again")
+    assert retrain(project).kind == "promoted"
+
+
 def killed_in(name: str, root: Path, monkeypatch: pytest.MonkeyPatch, *, after: bool = False) -> None:
     """A run that ends in a step of the promotion, before it or right after it."""
     step = getattr(Registry, name)
