@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,8 @@ def test_server_elsewhere_that_does_not_answer_is_named() -> None:
 
 
 @pytest.fixture
-def deployed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """prefect.yaml on the tests' server; the worker is left out."""
+def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """prefect.yaml on the tests' server, which other tests expect to have no deployment; the worker is left out."""
     run, api = subprocess.run, PREFECT_API_URL.value()
     assert api is not None
 
@@ -33,6 +34,10 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_URL", api)
     monkeypatch.setattr("flows.schedule.subprocess.run", without_worker)
     schedule(ROOT, api)
+    yield
+    with get_client(sync_client=True) as client:
+        for each in client.read_deployments():
+            client.delete_deployment(each.id)
 
 
 @pytest.mark.usefixtures("deployed")
