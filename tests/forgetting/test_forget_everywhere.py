@@ -145,7 +145,6 @@ def test_what_git_and_weights_keep_is_told(checkout: Path) -> None:
     assert "git tracks notes.md" in told
     assert "mine.jsonl is a file of yours" in told
     assert "were trained on p16" in told
-    assert "no version's tag names the rewritten champion" in told
 
 
 def test_every_stage_behind_the_data_is_named(checkout: Path) -> None:

@@ -30,10 +30,9 @@ from gemel.forgetting.objects import (
 from gemel.forgetting.places import Place, in_artifacts, in_data, in_loose_files, in_runs
 from gemel.forgetting.releases import in_model_store, in_releases
 from gemel.living import LOCK, PATIENCE
-from gemel.registry.lease import Lease
+from gemel.registry.lease import RETRAINING, Lease
 from gemel.transfer.errors import TransferError
 
-RETRAINING = Path(".gemel/retraining.lock")
 DATA_FILE = "data.dvc"
 DERIVED = (in_artifacts, in_releases, in_model_store, in_runs, in_loose_files)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from gemel.forgetting.files import held_in_file
 from gemel.forgetting.finding import Found
 from gemel.forgetting.history import quotations
-from gemel.forgetting.releases import bentos_holding, champion_holds
+from gemel.forgetting.releases import bentos_holding
 
 MOST = 5
 NEVER_LOOKED_AT = (
@@ -40,11 +40,6 @@ def left_behind(root: Path, found: Found) -> Iterator[str]:
     for path in _own_files(root):
         if held_in_file(path, found.trace):
             yield f"{path.relative_to(root)} is a file of yours and stays; delete it or write it anew"
-    if champion_holds(root, found.trace):
-        yield (
-            "no version's tag names the rewritten champion; `dvc repro`, commit dvc.lock, and promote the new release "
-            "to have one that does"
-        )
     for tag in bentos_holding(found.trace):
         yield f"the bento {tag} carries a release with it; `bentoml delete {tag}`, then `bentoml build`"
 

@@ -18,10 +18,12 @@ from gemel.forgetting.artifacts import held_in_artifact, rewrite_artifact, stage
 from gemel.forgetting.files import held_in_file, rewrite_file
 from gemel.forgetting.pictures import ENDINGS as PICTURES
 from gemel.forgetting.trace import Trace
+from gemel.registry.pointer import RELEASES
+from gemel.stages import CHANGES, DATA, PROGRESS
 
-ARTIFACTS, PROGRESS, DATA = Path("artifacts"), Path(".gemel"), Path("data")
-CHANGES, POSTS, DEMONSTRATIONS = DATA / "changes", "posts.jsonl", "demonstrations.jsonl"
-RUNS, RELEASES, JOURNALS = PROGRESS / "runs", PROGRESS / "releases", PROGRESS / "forgetting"
+ARTIFACTS = Path("artifacts")
+POSTS, DEMONSTRATIONS = "posts.jsonl", "demonstrations.jsonl"
+RUNS, JOURNALS = PROGRESS / "runs", PROGRESS / "forgetting"
 # What commands wrote beside the artifacts; a page there is made again by its command.
 PAGES = (Path("reports"), Path("dvc_plots"), Path("outputs"), Path("multirun"))
 # The service's feedback has one; whoever holds it is alone with the folder.

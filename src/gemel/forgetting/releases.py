@@ -12,11 +12,12 @@ from filelock import FileLock
 
 from gemel.core.artifacts import MANIFEST, artifact_hash
 from gemel.forgetting.artifacts import held_in_artifact, rewrite_artifact
-from gemel.forgetting.places import RELEASES, Place
+from gemel.forgetting.places import Place
 from gemel.forgetting.trace import Trace
+from gemel.registry.pointer import RELEASES, point, pointed
 from gemel.registry.rewritten import note_rewritten
+from gemel.registry.versions import DIGITS
 
-CHAMPION, DIGITS = "champion", 16
 MODEL = "gemel"
 
 
@@ -44,12 +45,8 @@ def _exchange(folder: Path, trace: Trace) -> None:
     else:
         made.rename(target)
     note_rewritten(releases, folder.name, target.name)
-    pointer = releases / CHAMPION
-    if pointer.is_symlink() and pointer.readlink().name == folder.name:
-        draft = releases / f".{CHAMPION}.draft"
-        draft.unlink(missing_ok=True)
-        draft.symlink_to(target.name)
-        draft.replace(pointer)
+    if pointed(releases) == folder.name:
+        point(releases, target.name)
     shutil.rmtree(folder)
 
 
@@ -59,12 +56,6 @@ def in_model_store(root: Path, trace: Trace) -> Iterator[Place]:  # noqa: ARG001
     for folder in sorted(models.glob("*")):
         if (folder / MANIFEST).is_file() and (held := held_in_artifact(folder, trace)):
             yield Place(f"BentoML's model {MODEL}:{folder.name}", held, "deleted", partial(_delete_model, folder.name))
-
-
-def champion_holds(root: Path, trace: Trace) -> bool:
-    """Whether the bundle that the pointer leads to has the posts."""
-    champion = root / RELEASES / CHAMPION
-    return (champion / MANIFEST).is_file() and held_in_artifact(champion.resolve(), trace) > 0
 
 
 def bentos_holding(trace: Trace) -> list[str]:

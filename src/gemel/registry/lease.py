@@ -22,8 +22,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from gemel.core.drafts import whole_file
 from gemel.registry import process
 from gemel.registry.errors import LeaseError
+from gemel.stages import PROGRESS
 
 log = logging.getLogger(__name__)
+RETRAINING = PROGRESS / "retraining.lock"  # whoever changes what a retraining reads or makes holds it
 SECONDS = 300.0
 BEATS = 5  # in the time of a lease, so that a few may fail
 _GUARD_S = 30.0
