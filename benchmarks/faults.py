@@ -7,7 +7,6 @@ works on copies; flips and cache need `make repro`, disk the right to mount.
 
 from __future__ import annotations
 
-import argparse
 import signal
 import tempfile
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from benchmarks.faults_disk import fill_disk
 from benchmarks.faults_flips import flips
 from benchmarks.faults_kills import kill_runs
 from benchmarks.output import show
+from benchmarks.parts import parts_parser
 from benchmarks.prefect_server import own_server
 from benchmarks.processes import alone
 
@@ -59,19 +59,8 @@ PARTS: dict[str, Callable[[Size], dict[str, object]]] = {
 }
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)}; none: all")
-    parser.add_argument("--quick", action="store_true", help="fewer of each")
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
-    settings = parser.parse_args()
-    if unknown := [part for part in settings.parts if part not in PARTS]:
-        parser.error(f"no part {unknown[0]!r}; there are {', '.join(PARTS)}")
-    return settings
-
-
 def main() -> None:
-    settings = parse()
+    settings = parts_parser(__doc__, PARTS, "fewer of each").parse_args()
     # In the background, a shell has it ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     report: dict[str, object] = {}

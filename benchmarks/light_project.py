@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gemel.posts.data_folder import write_lines
+
 DATASET = "light"
 DVC_YAML = """
 stages:
@@ -77,16 +79,11 @@ def post(number: int, split: str = "train", text: str | None = None, entity: str
     return {"id": f"p{number}", "text": words, "image": None, "split": split, "mentions": [mention]}
 
 
-def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write JSON lines."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-
-
 def drop(root: Path, batch: str, rows: Sequence[dict[str, Any]], source: str = "agency") -> Path:
     """Put a batch into the drop folder. Returns: its folder."""
     folder = root / ".gemel" / "drop" / source / batch
-    write_rows(folder / "posts.jsonl", rows)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_lines(folder / "posts.jsonl", rows)
     return folder
 
 
@@ -95,8 +92,9 @@ def make_project(root: Path, train: int = 20) -> Path:
     data = root / "data" / DATASET
     rows = [post(number) for number in range(train)]
     rows += [post(1_000 + number, "dev") for number in range(4)] + [post(2_000 + number, "test") for number in range(4)]
-    write_rows(data / "posts.jsonl", rows)
-    write_rows(data / "entities.jsonl", ENTITIES)
+    data.mkdir(parents=True)
+    write_lines(data / "posts.jsonl", rows)
+    write_lines(data / "entities.jsonl", ENTITIES)
     (data / "dataset.json").write_text(json.dumps({"name": DATASET, "format": 1}) + "\n")
     for name, text in {
         "dvc.yaml": DVC_YAML,

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import flows.promotion
+from flows.command_line import errors_in_a_sentence
 from flows.retrain import retrain
 from gemel.core.artifacts import artifact_hash
-from gemel.core.errors import GemelError
 from gemel.gate.budget import Spent
 from gemel.gate.decision import Accuracies, Decision, Outcome, Provenance
 from gemel.gate.frozen_posts import FrozenTest
@@ -41,10 +41,8 @@ def main() -> None:
     """Run once."""
     root, outcome = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "promote"
     flows.promotion.evaluate_and_decide = given(outcome)
-    try:
+    with errors_in_a_sentence():
         print(retrain(root).kind)
-    except GemelError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from dvc.utils.hydra import compose_and_dump
 from benchmarks.output import show
 from benchmarks.service_process import Served, free_port
 from flows.commands import DVC, end_all_inside, read_output
+from gemel.posts.data_folder import write_lines
 from gemel.registry.git import git
 from gemel.registry.registry import Registry
 
@@ -82,7 +83,7 @@ class Project:
                 (draft / row["image"]).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / DATA_SET / row["image"], draft / row["image"])
         draft.mkdir(parents=True, exist_ok=True)
-        _write_rows(draft / "posts.jsonl", rows)
+        write_lines(draft / "posts.jsonl", rows)
         draft.rename(target)
 
     def _hold_back(self) -> list[dict[str, Any]]:
@@ -92,7 +93,7 @@ class Project:
         back = train[-HELD_BACK:]
         gone = {row["id"] for row in back}
         path.unlink()  # a link into DVC's cache, perhaps
-        _write_rows(path, [row for row in rows if row["id"] not in gone])
+        write_lines(path, [row for row in rows if row["id"] not in gone])
         read_output([*DVC, "add", "--quiet", "data"], self.root)
         return back
 
@@ -212,10 +213,6 @@ def _until(reached: Callable[[], bool], what: str) -> float:
             raise TimeoutError(f"{what} did not come in {PATIENCE_S:.0f} s")
         time.sleep(2)
     return round(time.monotonic() - began, 1)
-
-
-def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
 @contextlib.contextmanager

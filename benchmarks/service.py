@@ -23,6 +23,7 @@ import torch
 
 from benchmarks.linking_models import SHAPES
 from benchmarks.output import show
+from benchmarks.parts import parts_parser
 from benchmarks.service_kill import kill
 from benchmarks.service_limits import limits
 from benchmarks.service_load import capacity, load
@@ -148,16 +149,10 @@ def measure_shape(size: Size, shape: str) -> dict[str, object]:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)}; none: all")
-    parser.add_argument("--quick", action="store_true", help="all parts in little more than a minute")
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser = parts_parser(__doc__, PARTS, "all parts in little more than a minute")
     parser.add_argument("--minutes", type=float, default=20.0, help="of the soak; --quick has 20 seconds")
     parser.add_argument("--shape", choices=SHAPES, help="the load alone, with a random LLM of this shape")
-    settings = parser.parse_args()
-    if unknown := [part for part in settings.parts if part not in PARTS]:
-        parser.error(f"no part {unknown[0]!r}; there are {', '.join(PARTS)}")
-    return settings
+    return parser.parse_args()
 
 
 def main() -> None:
