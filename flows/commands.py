@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -107,9 +107,9 @@ def end_all_inside(folder: Path) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _quietly(end: object) -> None:
+def _quietly(end: Callable[[], object]) -> None:
     try:
-        end()  # type: ignore[operator]
+        end()
     except psutil.NoSuchProcess:
         return
 

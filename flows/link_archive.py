@@ -7,7 +7,6 @@ artifact in Prefect's page. The same command goes on where a killed run ended.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 from uuid import UUID
@@ -18,12 +17,12 @@ from prefect.cache_policies import NO_CACHE
 from rich.markup import escape
 from rich.progress import Progress
 
+from flows.command_line import errors_in_a_sentence
 from gemel.archive.linking import Archive, finish, link_shards, only_run, prepare, verify
 from gemel.archive.results import Totals
 from gemel.archive.settings import DEFAULTS, ArchiveSettings
 from gemel.archive.worker import Outcome
 from gemel.console import bar_columns, err
-from gemel.core.errors import GemelError
 from gemel.stages import RELEASE
 
 # Each update of Prefect's page is a request to its server.
@@ -125,9 +124,9 @@ def totals_markdown(out: Path, totals: Totals) -> str:
 
 
 def main() -> None:
-    """Run the flow from the command line; an error that is meant for people becomes one sentence and exit status 1."""
+    """Run the flow from the command line."""
     arguments = _parse()
-    try:
+    with errors_in_a_sentence():
         if arguments.verify:
             found = verify(arguments.source, arguments.out)
             err.print(escape(told(arguments.out, found)), highlight=False, soft_wrap=True)
@@ -135,8 +134,6 @@ def main() -> None:
         names = ("shard_posts", "group", "top", "processes", "scale_out", "device")
         settings = ArchiveSettings(**{name: getattr(arguments, name) for name in names})
         link_archive(arguments.source, arguments.out, arguments.release, arguments.images, settings)
-    except GemelError as error:
-        sys.exit(f"error: {error}")
 
 
 def _parse() -> argparse.Namespace:

@@ -7,7 +7,6 @@ The report lies in `.gemel/monitoring/`. What moved opens the alarm, and the ala
 from __future__ import annotations
 
 import argparse
-import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -18,9 +17,9 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 
+from flows.command_line import errors_in_a_sentence
 from flows.notices import notify
 from flows.settings import read_settings
-from gemel.core.errors import GemelError
 from gemel.monitoring.alarm import Alarm, raise_alarm
 from gemel.monitoring.feedback import read_feedback
 from gemel.monitoring.files import markdown, write_report
@@ -133,15 +132,13 @@ def start_retraining() -> bool:
 
 
 def main() -> None:
-    """Run the flow from the command line; an error that is meant for people becomes one sentence and exit status 1."""
+    """Run the flow from the command line."""
     parser = argparse.ArgumentParser(prog="python -m flows.monitor", description="Report on a week of the service.")
     parser.add_argument("--from", type=date.fromisoformat, dest="start", metavar="DATE", help="first day, in UTC")
     parser.add_argument("--until", type=date.fromisoformat, metavar="DATE", help="the day behind the last")
     arguments = parser.parse_args()
-    try:
+    with errors_in_a_sentence():
         monitor(start=arguments.start, until=arguments.until)
-    except GemelError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

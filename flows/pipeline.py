@@ -7,7 +7,6 @@ page. Which stages there are and their order is read from dvc.yaml.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from networkx import dfs_postorder_nodes
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
+from flows.command_line import errors_in_a_sentence
 from flows.commands import DVC, CommandError, run_logged
 from flows.shown import show_run
 from gemel.core.errors import ConfigError, GemelError
@@ -93,15 +93,13 @@ def stages_in_order(root: Path) -> tuple[str, ...]:
 
 
 def main() -> None:
-    """Run the flow from the command line; an error that is meant for people becomes one sentence and exit status 1."""
+    """Run the flow from the command line."""
     parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description="Bring every DVC stage up to date.")
     parser.add_argument("--force", action="store_true", help="run stages that are up to date, too")
     parser.add_argument("--retries", type=int, default=1, help="of each stage that fails (default: 1)")
     arguments = parser.parse_args()
-    try:
+    with errors_in_a_sentence():
         pipeline(force=arguments.force, retries=arguments.retries)
-    except GemelError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from gemel.gate.card import PAGE, write_decision
 from gemel.gate.decision import Decision, Outcome
 from gemel.gate.evaluation import evaluate_and_decide
 from gemel.intake.settling import settle
+from gemel.registry.errors import RegistryError
 from gemel.registry.registry import Registry
 from gemel.registry.versions import Version
 from gemel.stages import RELEASE
@@ -69,14 +70,10 @@ def promote(
     read_output([*DVC, "push", "--quiet", *remote], place.folder)
     digest = artifact_hash(place.folder / RELEASE)
     commit = place.commit(_message(inputs.run, decision, digest), *RECORDED, *_remotes_inside(place.folder))
-    if settings.push_to is not None:
-        git(line.root, "push", "--quiet", settings.push_to, f"{commit}:{line.ref}")
     line.move(commit, place.head)
     version = registry.register(place.folder / RELEASE, commit, inputs.run, "\n".join(decision.why))
     version = registry.promote(version, why=f"run {inputs.run}")
     settle(inputs.batch, line.root, "promoted", inputs.run)
-    if settings.push_to is not None:
-        git(line.root, "push", "--quiet", settings.push_to, "--tags")
     return version
 
 
@@ -100,6 +97,21 @@ def build_bento(place: Workspace, log: Log) -> None:
         run_logged(command, place.folder, log, {"BENTOML_DO_NOT_TRACK": "True"})
     except CommandError as error:
         log.warning(f"no bento was built; `bentoml build` in a checkout of the release's tag does it ({error})")
+
+
+@task(cache_policy=NO_CACHE)
+def publish(line: Line, remote: str, log: Log) -> str:
+    """Push the line of runs and its tags to a git remote. Where that fails, what happened here stands.
+
+    Returns: why it failed; "" if it did not.
+    """
+    try:
+        line.push(remote)
+    except RegistryError as error:
+        failure = f"{line.branch} and its tags are not at {remote} yet, the next run tries it again: {error}"
+        log.warning(failure)
+        return failure
+    return ""
 
 
 def finish_interrupted(line: Line, registry: Registry) -> Iterator[str]:

@@ -7,28 +7,27 @@ only what is better, or as good with more data, is promoted. All of it happens i
 from __future__ import annotations
 
 import argparse
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from prefect import flow, get_run_logger
 
+from flows.command_line import errors_in_a_sentence
 from flows.commands import Log
 from flows.notices import notify
 from flows.pipeline import ROOT, StageError, pipeline
-from flows.promotion import build_bento, decide, finish_interrupted, promote, record
+from flows.promotion import build_bento, decide, finish_interrupted, promote, publish, record
 from flows.settings import RetrainingSettings, read_settings
 from flows.taking_in import Inputs, set_aside, take_in
 from flows.workspace import Line, Workspace, current_branch, workspace
 from gemel.core.errors import ArtifactError, GemelError
 from gemel.monitoring.alarm import close_alarm
-from gemel.registry.lease import Lease
+from gemel.registry.lease import RETRAINING, Lease
 from gemel.registry.registry import Registry
 from gemel.registry.verification import verify_artifacts
 
-LEASE = Path(".gemel/retraining.lock")
-Kind = Literal["nothing new", "promoted", "held", "refused", "stopped"]
+Kind = Literal["nothing new", "promoted", "held", "refused"]
 
 
 @dataclass(frozen=True)
@@ -50,12 +49,14 @@ def retrain(root: Path = ROOT) -> Outcome:
     """
     settings, log = read_settings(root), get_run_logger()
     line = Line(root, settings.branch, settings.follow or current_branch(root))
-    with Lease(root / LEASE, "retrain", 60 * settings.lease_minutes) as lease:
+    with Lease(root / RETRAINING, "retrain", 60 * settings.lease_minutes) as lease:
         try:
             outcome = _run(line, Registry(root), lease, settings, log)
         except GemelError as error:
             notify(settings.notify, "gemel: retraining stopped, the champion stays", str(error))
             raise
+        if settings.push_to is not None and (failure := publish(line, settings.push_to, log)):
+            outcome = replace(outcome, said=f"{outcome.said}\n{failure}")
     if outcome.kind == "nothing new":
         log.info(outcome.said)
     else:
@@ -64,8 +65,10 @@ def retrain(root: Path = ROOT) -> Outcome:
 
 
 def _run(line: Line, registry: Registry, lease: Lease, settings: RetrainingSettings, log: Log) -> Outcome:
-    for mended in (*registry.reconcile(), *finish_interrupted(line, registry)):
+    for mended in registry.reconcile():
         log.warning(mended)
+    for finished in finish_interrupted(line, registry):
+        notify(settings.notify, "gemel: promoted after an interruption", finished)
     with workspace(line, log) as place:
         inputs = take_in(line, place, registry, settings)
         if inputs.nothing is not None:
@@ -102,14 +105,12 @@ def _judged(
 
 
 def main() -> None:
-    """Run the flow from the command line; an error that is meant for people becomes one sentence and exit status 1."""
+    """Run the flow from the command line."""
     parser = argparse.ArgumentParser(prog="python -m flows.retrain", description="Retrain on what is new.")
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout (default: this one)")
     arguments = parser.parse_args()
-    try:
+    with errors_in_a_sentence():
         retrain(arguments.root)
-    except GemelError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 
+from flows.command_line import errors_in_a_sentence
 from flows.commands import CommandError, read_output
 from gemel.core.errors import GemelError
 
@@ -81,10 +82,8 @@ def _answers(api: str) -> bool:
 
 def main() -> None:
     """Run the schedule from the command line."""
-    try:
+    with errors_in_a_sentence():
         schedule(ROOT, os.environ.get("PREFECT_API_URL") or LOCAL)
-    except GemelError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -13,12 +13,13 @@ from prefect import get_run_logger
 from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
 
 from flows.commands import DVC, CommandError, read_output
+from gemel.posts.expectations import VALIDATION
 from gemel.report.result_table import result_table
 from gemel.stages import METRICS, POSTS
+from gemel.stages.posts import FAILED
 
-VALIDATION = POSTS / "validation.json"
-# Where the stage `posts` leaves a version that its checks stopped.
-STOPPED = Path("artifacts/.failed/posts/validation.json")
+# Left by the stage `posts` where its checks stopped the data.
+STOPPED = FAILED / VALIDATION
 
 
 def show_run(root: Path, seconds: Mapping[str, float], *, plots: bool = True) -> None:
@@ -26,7 +27,7 @@ def show_run(root: Path, seconds: Mapping[str, float], *, plots: bool = True) ->
     if seconds:
         rows = [{"stage": stage, "seconds": round(taken, 1)} for stage, taken in seconds.items()]
         create_table_artifact(rows, key="stage-timings", description="Seconds of each stage, DVC's own included")
-    stopped = _newer(root / STOPPED, root / VALIDATION)
+    stopped = _newer(root / STOPPED, root / POSTS / VALIDATION)
     if stopped is not None:
         found = json.loads(stopped.read_text(encoding="utf-8"))
         create_markdown_artifact(checks_markdown(found), key="validation", description="What the checks found")

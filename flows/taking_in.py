@@ -57,7 +57,8 @@ def take_in(line: Line, place: Workspace, registry: Registry, settings: Retraini
     for source in fetch(line.root, settings.intake):
         if source.fault is not None:
             get_run_logger().warning(source.fault)
-    champion, bundle = registry.champion(), registry.champion_folder()
+    champion = registry.champion()
+    bundle = None if champion is None else registry.folder_of(champion)
     answers = None if bundle is None else sure_answers(bundle, place.folder)
     batch = gather(line.root, place.folder / DATA, dataset, settings.intake, answers)
     for each in batch.waiting:

@@ -15,12 +15,13 @@ from pathlib import Path
 import yaml
 
 from flows.commands import DVC, Log, end_all_inside, read_output, run_logged
-from flows.shown import STOPPED
 from gemel.core.errors import DataError, GemelError
 from gemel.registry.errors import RegistryError
-from gemel.registry.git import expect_identity
+from gemel.registry.git import commit_of, expect_identity
 from gemel.registry.git import git as run_git
+from gemel.registry.tags import PATTERNS
 from gemel.registry.verification import verify_cache
+from gemel.stages.posts import FAILED
 
 RUNS = Path(".gemel/runs")
 LOCK_FILE, DATA_FILE = "dvc.lock", "data.dvc"
@@ -75,6 +76,14 @@ class Line:
         git(self.root, "update-ref", ref, commit)
         return ref
 
+    def push(self, remote: str) -> None:
+        """Push the line, once there is one, and the tags of the registry, no others.
+
+        Raises: RegistryError with git's words.
+        """
+        if _commit(self.root, self.ref) is not None:
+            git(self.root, "push", "--quiet", remote, self.ref, *(f"{tags}:{tags}" for tags in PATTERNS))
+
     def _refuse_checked_out(self) -> None:
         folder = ""
         for line in git(self.root, "worktree", "list", "--porcelain").splitlines():
@@ -108,10 +117,6 @@ class Workspace:
         git(self.folder, "checkout", "--quiet", source, "--", path)
         return self.commit(message, path)
 
-    def dvc(self, log: Log, *arguments: str) -> None:
-        """Run a command of DVC's there."""
-        run_logged([*DVC, *arguments], self.folder, log)
-
 
 def git(root: Path, *words: str) -> str:
     """What a git command prints, without the spaces around it. Raises: RegistryError."""
@@ -143,7 +148,8 @@ def workspace(line: Line, log: Log) -> Iterator[Workspace]:
     git doesn't know in whose name to commit.
     """
     expect_identity(line.root)
-    folder = line.root / RUNS / "-".join(commit[:DIGITS] for commit in line.heads())
+    head, followed = line.heads()
+    folder = line.root / RUNS / f"{head[:DIGITS]}-{followed[:DIGITS]}"
     for left in sorted((line.root / RUNS).glob("*")):
         if end_all_inside(left):
             log.warning(f"{left.name}: processes of a killed run were ended")
@@ -153,7 +159,7 @@ def workspace(line: Line, log: Log) -> Iterator[Workspace]:
         log.info(f"{folder.name}: going on where a killed run was")
         _restore(folder, log)
     else:
-        _make(line, folder, log)
+        _make(line, folder, head, followed, log)
     yield Workspace(folder, *_commits(folder))
     _remove(line.root, folder)
 
@@ -165,7 +171,7 @@ def _restore(folder: Path, log: Log) -> None:
     reached = (folder / LOCK_FILE).read_text(encoding="utf-8") if (folder / LOCK_FILE).is_file() else ""
     git(folder, "reset", "--quiet", "--hard", _commits(folder)[1])
     git(folder, "clean", "--quiet", "-d", "--force")
-    shutil.rmtree(folder / STOPPED.parents[1], ignore_errors=True)
+    shutil.rmtree(folder / FAILED, ignore_errors=True)
     # The kill may have come while DVC wrote it.
     if _is_whole(reached):
         (folder / LOCK_FILE).write_text(reached, encoding="utf-8")
@@ -173,8 +179,7 @@ def _restore(folder: Path, log: Log) -> None:
     run_logged([*DVC, "checkout", "--quiet", "--force", DATA_FILE], folder, log)
 
 
-def _make(line: Line, folder: Path, log: Log) -> None:
-    head, followed = line.heads()
+def _make(line: Line, folder: Path, head: str, followed: str, log: Log) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     git(line.root, "worktree", "add", "--quiet", "--detach", str(folder), head)
     _merge(folder, followed, line.followed)
@@ -235,6 +240,6 @@ def _remove(root: Path, folder: Path) -> None:
 
 def _commit(root: Path, name: str) -> str | None:
     try:
-        return git(root, "rev-parse", "--quiet", "--verify", f"{name}^{{commit}}")
+        return commit_of(root, name)
     except RegistryError:
         return None

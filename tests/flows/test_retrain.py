@@ -13,11 +13,11 @@ from benchmarks.light_project import DATASET, drop, make_project, post
 from benchmarks.light_run import given
 from flows.commands import DVC, read_output
 from flows.pipeline import StageError
-from flows.retrain import LEASE, retrain
+from flows.retrain import retrain
 from flows.workspace import git
 from gemel.core.errors import ArtifactError, ConfigError, DataError
 from gemel.registry.errors import LeaseError
-from gemel.registry.lease import Lease
+from gemel.registry.lease import RETRAINING, Lease
 from gemel.registry.registry import Registry
 
 POSTS = f"data/{DATASET}/posts.jsonl"
@@ -175,15 +175,55 @@ def test_interrupted_promotion_is_finished_once(
     gate("promote")
     drop(project, "monday", [post(100)])
     killed_in(step, project, monkeypatch, after=after)
+    told: list[str] = []
+    monkeypatch.setattr(flows.retrain, "notify", lambda _, subject, body: told.append(f"{subject}: {body}"))
     assert retrain(project).kind == "nothing new"
+    assert [line for line in told if "v1.1.0 is the champion" in line] == told
+    assert bool(told) == ((step, after) != ("promote", True))
     assert champion(project) == "v1.1.0"
     assert [version.name for version in Registry(project).versions()] == ["v1.1.0", "v1.0.0"]
     assert len([event for version in Registry(project).versions() for event in version.events]) == 2
     assert batches(project) == {"monday": "drop/.done/agency/monday"}
 
 
+def push_to(remote: Path, root: Path) -> None:
+    with (root / "conf" / "retraining.yaml").open("a") as settings:
+        settings.write(f"push_to: {remote}\n")
+
+
+def refs(root: Path) -> list[str]:
+    return git(root, "for-each-ref", "--format=%(refname)").splitlines()
+
+
+def test_branch_and_the_registry_s_tags_are_pushed_alone(project: Path, gate: Gate, tmp_path: Path) -> None:
+    gate("refuse")
+    git(tmp_path, "init", "--quiet", "--bare", "hub.git")
+    push_to(tmp_path / "hub.git", project)
+    git(project, "tag", "mine")
+    drop(project, "monday", [post(100)])
+    assert retrain(project).kind == "refused"
+    assert refs(tmp_path / "hub.git") == [
+        "refs/heads/retraining",
+        "refs/tags/gemel#champion#1",
+        "refs/tags/gemel@v1.0.0",
+    ]
+    assert git(tmp_path / "hub.git", "rev-parse", "retraining") == git(project, "rev-parse", "retraining")
+
+
+def test_what_could_not_be_pushed_is_told_and_pushed_by_the_next_run(project: Path, gate: Gate, tmp_path: Path) -> None:
+    gate("promote")
+    push_to(tmp_path / "hub.git", project)
+    drop(project, "monday", [post(100)])
+    outcome = retrain(project)
+    assert (outcome.kind, champion(project)) == ("promoted", "v1.1.0")
+    assert "retraining and its tags are not at" in outcome.said
+    git(tmp_path, "init", "--quiet", "--bare", "hub.git")
+    assert retrain(project).said.startswith("nothing new")
+    assert "refs/tags/gemel@v1.1.0" in refs(tmp_path / "hub.git")
+
+
 def test_second_run_at_the_same_time_is_told_who_is_at_work(project: Path) -> None:
-    with Lease(project / LEASE, "another"), pytest.raises(LeaseError, match=r"held by .*another"):
+    with Lease(project / RETRAINING, "another"), pytest.raises(LeaseError, match=r"held by .*another"):
         retrain(project)
 
 

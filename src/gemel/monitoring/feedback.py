@@ -9,9 +9,8 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
+from gemel.feedback_lines import FEEDBACK
 from gemel.monitoring.period import Period
-
-FEEDBACK = "feedback.jsonl"
 
 
 class _Mention(BaseModel):

@@ -70,7 +70,11 @@ class Registry:
         Raises: ArtifactError as champion.
         """
         version = self.champion()
-        return None if version is None else self._releases / standing_for(self._releases, version.folder)
+        return None if version is None else self.folder_of(version)
+
+    def folder_of(self, version: Version) -> Path:
+        """Where a version's bundle lies, or would; its files are not hashed."""
+        return self._releases / standing_for(self._releases, version.folder)
 
     def versions(self) -> tuple[Version, ...]:
         """All versions, the newest first, each with the promotions and rollbacks to it."""
@@ -78,7 +82,7 @@ class Registry:
 
     def has_bundle(self, version: Version) -> bool:
         """Whether a version's bundle lies here; its files are not hashed."""
-        return (self._releases / standing_for(self._releases, version.folder)).is_dir()
+        return self.folder_of(version).is_dir()
 
     def register(self, bundle: Path, commit: str, run: str, note: str) -> Version:
         """Make a bundle a version: copied to its place, then tagged. Again for the same commit: nothing new.

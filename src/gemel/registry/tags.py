@@ -17,6 +17,7 @@ from gemel.registry.git import git
 from gemel.registry.versions import ARTIFACT, PROMOTION, ROLLBACK, STAGE, Event, History, Version
 
 FIRST = "v1.0.0"
+PATTERNS = tuple(f"refs/tags/{ARTIFACT}{mark}*" for mark in "@#")
 _FIELDS = ("%(refname:strip=2)", "%(*objectname)", "%(taggerdate:unix)", "%(contents)")
 
 
@@ -103,8 +104,7 @@ def _message(title: str, body: str, said: Mapping[str, str]) -> str:
 def _read_tags(root: Path) -> list[_Tag]:
     from gto.tag import parse_name
 
-    pattern = [f"refs/tags/{ARTIFACT}{mark}*" for mark in "@#"]
-    printed = git(root, "for-each-ref", f"--format={'%00'.join(_FIELDS)}%00", *pattern).split("\0")
+    printed = git(root, "for-each-ref", f"--format={'%00'.join(_FIELDS)}%00", *PATTERNS).split("\0")
     found = []
     for name, commit, seconds, message in zip(*(printed[start::4] for start in range(4)), strict=False):
         parsed = parse_name(name.lstrip("\n"), raise_on_fail=False)
