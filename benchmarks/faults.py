@@ -26,15 +26,15 @@ from benchmarks.processes import alone
 
 @dataclass(frozen=True)
 class Size:
-    """flips: bits. objects: of DVC's cache that are damaged. kills: of runs. rounds: with a little more room each."""
+    """flips: bits. objects: of DVC's cache that are damaged. kills: of runs. step_kib: of room on a full disk."""
 
     flips: int
     objects: int
     kills: int
-    rounds: int
+    step_kib: int
 
 
-QUICK, FULL = Size(flips=100, objects=20, kills=1, rounds=1), Size(flips=1_000, objects=200, kills=50, rounds=40)
+QUICK, FULL = Size(flips=100, objects=20, kills=1, step_kib=128), Size(flips=1_000, objects=200, kills=50, step_kib=16)
 
 
 def _flips(size: Size) -> dict[str, object]:
@@ -55,7 +55,7 @@ PARTS: dict[str, Callable[[Size], dict[str, object]]] = {
     "flips": _flips,
     "cache": _cache,
     "kills": partial(_runs, lambda folder, size: kill_runs(folder, size.kills)),
-    "disk": partial(_runs, lambda folder, size: fill_disk(folder, size.rounds)),
+    "disk": partial(_runs, lambda folder, size: fill_disk(folder, size.step_kib)),
 }
 
 

@@ -1,6 +1,6 @@
 """A disk that is full at one write after another: a light project on a small file system of memory.
 
-Each round leaves a little more room than the last, so that the run fails at another write; then there is room again,
+Each round leaves a little more room than the last, so that the run fails at a later write; then there is room again,
 and the next run has to complete. It needs the right to mount: run it as root, or under `unshare --user --map-root-user
 --mount`.
 """
@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 from benchmarks.faults_kills import FIRST_ID, PATIENCE_S, Watch
@@ -24,31 +26,44 @@ SIZE_MIB = 64
 KIB = 1024
 
 
-def fill_disk(folder: Path, rounds: int, step_kib: int = 16) -> dict[str, object]:
-    """Runs with so much room: 0, one step, two steps, and so on. folder: to mount in. Returns: the figures.
+def fill_disk(folder: Path, step_kib: int) -> dict[str, object]:
+    """Runs with so much room: 0, one step, two steps, until one finds it enough. folder: to mount in.
 
-    disk_failed: rounds in which the run failed, as it should. disk_recovered: of these, rounds after which the next
-    run completed with one promotion. disk_invalid: looks at a pointer that was not valid.
+    Each round has a copy of one project, so that all of them write the same. Returns: the figures.
+    disk_failed: rounds in which the run failed. disk_recovered: of these, rounds after which the next run completed
+    with one promotion. disk_invalid: looks at a pointer that was not valid. disk_complaints: of the failed runs.
+    disk_lost: what the runs said in rounds that the next run did not mend.
     """
+    complaints, lost, looks, invalid = [], [], 0, 0
     with _small_disk(folder):
-        root = make_project(folder / "project")
-        if _run(root):
-            raise RuntimeError(f"{root}: the first run failed; `python -m benchmarks.light_run {root}` shows why")
-        watch, failed, recovered = Watch(root), 0, 0
-        for number in range(rounds):
-            before = len(Registry(root).versions())
-            drop(root, f"batch-{number}", [post(FIRST_ID + number)])
-            with _ballast(folder, number * step_kib):
-                stopped = _run(root) != 0
-            failed += stopped
-            recovered += stopped and _run(root) == 0 and len(Registry(root).versions()) == before + 1
-        watch.stop()
+        made = make_project(folder / "made")
+        if said := _run(made):
+            raise RuntimeError(f"{made}: the first run failed: {said}")
+        before = len(Registry(made).versions())
+        for room_kib in count(0, step_kib):
+            root = shutil.copytree(made, folder / "project", symlinks=True)
+            drop(root, "monday", [post(FIRST_ID)])
+            watch = Watch(root)
+            with _ballast(folder, room_kib):
+                said = _run(root)
+            again = _run(root) if said else ""
+            mended = not again and len(Registry(root).versions()) == before + 1
+            watch.stop()
+            looks, invalid = looks + watch.looks, invalid + len(watch.invalid)
+            if not said:
+                break
+            complaints.append(f"{room_kib} KiB: {said}")
+            if not mended:
+                lost.append(f"{room_kib} KiB: {said}; then: {again}")
+            shutil.rmtree(root)
     return {
-        "disk_rounds": rounds,
-        "disk_failed": failed,
-        "disk_recovered": recovered,
-        "disk_looks": watch.looks,
-        "disk_invalid": len(watch.invalid),
+        "disk_failed": len(complaints),
+        "disk_recovered": len(complaints) - len(lost),
+        "disk_enough_kib": room_kib,
+        "disk_looks": looks,
+        "disk_invalid": invalid,
+        "disk_complaints": complaints,
+        "disk_lost": lost,
     }
 
 
@@ -76,6 +91,9 @@ def _ballast(folder: Path, room_kib: int) -> Iterator[None]:
         time.sleep(0.1)
 
 
-def _run(root: Path) -> int:
-    command, quiet = [sys.executable, "-m", "benchmarks.light_run", str(root)], subprocess.DEVNULL
-    return subprocess.run(command, cwd=ROOT, stdout=quiet, stderr=quiet, check=False, timeout=PATIENCE_S).returncode
+def _run(root: Path) -> str:
+    """What a run complained of; "" if it ended well."""
+    command = [sys.executable, "-m", "benchmarks.light_run", str(root)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    complaint = done.stderr[done.stderr.rfind("error: ") :].strip()
+    return complaint.replace(f"{root}/", "") or "no word" if done.returncode else ""

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -17,7 +17,8 @@ from gemel.core.errors import GemelError
 
 LAST_LINES = 20
 PATIENCE_SECONDS = 5.0
-DVC = (sys.executable, "-m", "dvc")
+DVC = (sys.executable, "-m", "dvc")  # not with --quiet, which keeps what went wrong to itself
+FAREWELL = "Having any troubles?"  # under each of DVC's errors, about none of them
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
@@ -49,7 +50,7 @@ def run_logged(command: Sequence[str], root: Path, log: Log, env: Mapping[str, s
             end_family(psutil.Process(process.pid))
             raise
     if process.returncode:
-        last = "\n".join(tail)
+        last = _told(tail)
         named = " ".join(Path(command[0]).name if place == 0 else word for place, word in enumerate(command))
         raise CommandError(
             f"`{named}` failed with exit status {process.returncode}; its last lines:\n{last}",
@@ -65,7 +66,7 @@ def read_output(command: Sequence[str], root: Path) -> str:
     """
     done = subprocess.run(command, cwd=root, env=environment_of(root), capture_output=True, text=True, check=False)
     if done.returncode:
-        said = (done.stderr or done.stdout).strip()
+        said = _told((done.stderr or done.stdout).splitlines())
         raise CommandError(
             f"`{' '.join(command)}` failed with exit status {done.returncode}: {said}", done.returncode, said
         )
@@ -105,6 +106,10 @@ def end_all_inside(folder: Path) -> tuple[int, ...]:
             found.append(process.pid)
             end_family(process)
     return tuple(found)
+
+
+def _told(lines: Iterable[str]) -> str:
+    return "\n".join(line for line in lines if line.strip() and not line.startswith(FAREWELL))
 
 
 def _quietly(end: Callable[[], object]) -> None:

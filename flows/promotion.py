@@ -67,7 +67,7 @@ def promote(
 ) -> Version:
     """Push the data, commit, move the line, and make the challenger the champion."""
     remote = () if settings.remote is None else ("--remote", settings.remote)
-    read_output([*DVC, "push", "--quiet", *remote], place.folder)
+    read_output([*DVC, "push", *remote], place.folder)
     digest = artifact_hash(place.folder / RELEASE)
     commit = place.commit(_message(inputs.run, decision, digest), *RECORDED, *_remotes_inside(place.folder))
     line.move(commit, place.head)
@@ -131,7 +131,7 @@ def finish_interrupted(line: Line, registry: Registry) -> Iterator[str]:
 def _registered(root: Path, commit: str, run: str, registry: Registry) -> Version:
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / RELEASE.name
-        read_output([*DVC, "get", "--quiet", ".", str(RELEASE), "--rev", commit, "--out", str(bundle)], root)
+        read_output([*DVC, "get", ".", str(RELEASE), "--rev", commit, "--out", str(bundle)], root)
         return registry.register(bundle, commit, run, "registered after an interruption")
 
 

@@ -71,7 +71,7 @@ def take_in(line: Line, place: Workspace, registry: Registry, settings: Retraini
         return Inputs(run, batch, {}, "; ".join([nothing, *waiting]))
     apply(batch, place.folder / DATA / dataset)
     _put_start(place, start, bundle)
-    read_output([*DVC, "add", "--quiet", str(DATA)], place.folder)
+    read_output([*DVC, "add", str(DATA)], place.folder)
     facts = {
         "run": run,
         "batch": batch.id,

@@ -157,14 +157,14 @@ def workspace(line: Line, log: Log) -> Iterator[Workspace]:
             _remove(line.root, left)
     if folder.exists():
         log.info(f"{folder.name}: going on where a killed run was")
-        _restore(folder, log)
+        _restore(line.root, folder, log)
     else:
         _make(line, folder, head, followed, log)
     yield Workspace(folder, *_commits(folder))
     _remove(line.root, folder)
 
 
-def _restore(folder: Path, log: Log) -> None:
+def _restore(root: Path, folder: Path, log: Log) -> None:
     """Give a taken-over worktree the commit and the data of its base; dvc.lock stays as far as it came."""
     for lock in Path(git(folder, "rev-parse", "--absolute-git-dir")).glob("*.lock"):
         lock.unlink()  # of a git command that was killed
@@ -175,25 +175,32 @@ def _restore(folder: Path, log: Log) -> None:
     # The kill may have come while DVC wrote it.
     if _is_whole(reached):
         (folder / LOCK_FILE).write_text(reached, encoding="utf-8")
+    _configure(root, folder)
     _mend_cache(folder, log)
-    run_logged([*DVC, "checkout", "--quiet", "--force", DATA_FILE], folder, log)
+    run_logged([*DVC, "checkout", "--force", DATA_FILE], folder, log)
 
 
 def _make(line: Line, folder: Path, head: str, followed: str, log: Log) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     git(line.root, "worktree", "add", "--quiet", "--detach", str(folder), head)
     _merge(folder, followed, line.followed)
-    local = line.root / ".dvc" / "config.local"
-    if local.is_file():
-        shutil.copy(local, folder / ".dvc" / "config.local")
-    cache = read_output([*DVC, "cache", "dir"], line.root)
-    read_output([*DVC, "cache", "dir", "--local", str((line.root / cache).resolve())], folder)
+    _configure(line.root, folder)
     _mend_cache(folder, log)
-    run_logged([*DVC, "pull", "--quiet", DATA_FILE], folder, log)
+    run_logged([*DVC, "pull", DATA_FILE], folder, log)
     # What neither cache nor remote has is made again.
-    run_logged([*DVC, "pull", "--quiet", "--allow-missing"], folder, log)
+    run_logged([*DVC, "pull", "--allow-missing"], folder, log)
     (folder / READY).parent.mkdir(exist_ok=True)
     (folder / READY).write_text(f"{head} {git(folder, 'rev-parse', 'HEAD')}", encoding="utf-8")
+
+
+def _configure(root: Path, folder: Path) -> None:
+    """Give a worktree the checkout's own settings of DVC, and its cache."""
+    settings = Path(".dvc") / "config.local"
+    (folder / settings).unlink(missing_ok=True)
+    if (root / settings).is_file():
+        shutil.copy(root / settings, folder / settings)
+    cache = read_output([*DVC, "cache", "dir"], root)
+    read_output([*DVC, "cache", "dir", "--local", str((root / cache).resolve())], folder)
 
 
 def _is_whole(lock: str) -> bool:

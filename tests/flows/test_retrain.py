@@ -11,7 +11,7 @@ import flows.promotion
 import flows.retrain
 from benchmarks.light_project import DATASET, drop, make_project, post
 from benchmarks.light_run import given
-from flows.commands import DVC, read_output
+from flows.commands import DVC, CommandError, read_output
 from flows.pipeline import StageError
 from flows.retrain import retrain
 from flows.workspace import git
@@ -184,6 +184,17 @@ def test_interrupted_promotion_is_finished_once(
     assert [version.name for version in Registry(project).versions()] == ["v1.1.0", "v1.0.0"]
     assert len([event for version in Registry(project).versions() for event in version.events]) == 2
     assert batches(project) == {"monday": "drop/.done/agency/monday"}
+
+
+def test_data_that_can_t_be_pushed_promote_nothing(project: Path, gate: Gate) -> None:
+    gate("promote")
+    (project / ".dvc" / "config.local").write_text("[core]\nremote = gone\n['remote \"gone\"']\nurl = /proc/nowhere\n")
+    drop(project, "monday", [post(100)])
+    with pytest.raises(CommandError, match=r"(?s)dvc push` failed .*No such file or directory: '/proc/nowhere'$"):
+        retrain(project)
+    assert (champion(project), batches(project)["monday"]) == ("v1.0.0", "drop/agency/monday")
+    (project / ".dvc" / "config.local").unlink()
+    assert retrain(project).kind == "promoted"
 
 
 def push_to(remote: Path, root: Path) -> None:
