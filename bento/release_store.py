@@ -18,7 +18,7 @@ from filelock import FileLock
 from gemel.core.artifacts import MANIFEST, artifact_hash
 from gemel.core.drafts import whole_file
 from gemel.core.errors import ArtifactError
-from gemel.registry.pointer import champion_link, check_bundle, is_promoted, release_facts
+from gemel.registry.pointer import champion_link, check_bundle, is_promoted
 from gemel.release_facts import read_facts
 from gemel.stages import RELEASE
 
@@ -84,7 +84,7 @@ def _note(root: Path) -> Path:
 
 
 def _imported(release: Path) -> Path:
-    facts = release_facts(release)
+    facts = read_facts(release, check_hashes=True)
     digest = artifact_hash(release)
     tag = Tag(MODEL, digest[:VERSION_DIGITS])
     found = _stored(tag)

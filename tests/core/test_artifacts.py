@@ -106,6 +106,24 @@ def test_manifest_that_is_no_object_is_refused(target: Path) -> None:
     assert re.search(r"manifest.json: damaged .*; run `dvc repro mapper`$", refused(target))
 
 
+@pytest.mark.parametrize(
+    "former,new",
+    [
+        ("files", "filer"),
+        ("facts", "fac\\n"),
+        ("sha256", "sha257"),
+        ("bytes", "Bytes"),
+        ('"bytes": 10', '"bytes": "1"'),
+    ],
+)
+def test_manifest_with_a_flipped_bit_is_refused(target: Path, former: str, new: str) -> None:
+    manifest = write(target) / MANIFEST
+    text = manifest.read_text()
+    assert former in text
+    manifest.write_text(text.replace(former, new))
+    assert re.search(r"manifest.json: damaged .*; run `dvc repro mapper`$", refused(target))
+
+
 def test_artifact_of_another_stage_is_refused(target: Path) -> None:
     words = "expected format 1 of stage 'entity_trie', found format 1 of stage 'mapper'; run `dvc repro entity_trie`"
     assert words in refused(write(target), "entity_trie")

@@ -40,12 +40,10 @@ def test_flipped_bit_is_found_by_the_manifest(project: Path) -> None:
     assert "mapper.safetensors: its SHA-256 differs" in said
 
 
-@pytest.mark.parametrize("change", ["manifest", "key of the manifest", "added"])
+@pytest.mark.parametrize("change", ["manifest", "added"])
 def test_change_that_the_manifest_does_not_tell_is_found_by_the_lock_file(project: Path, change: str) -> None:
     manifest = project / RELEASE / "manifest.json"
-    if change == "key of the manifest":
-        manifest.write_text(manifest.read_text().replace('"files"', '"filet"'))
-    elif change == "manifest":
+    if change == "manifest":
         manifest.write_text(manifest.read_text().replace("0.9", "0.8"))
     else:
         (project / RELEASE / "more").write_text("x")

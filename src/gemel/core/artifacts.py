@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from gemel.core.drafts import draft_beside, put_in_place
 from gemel.core.errors import ArtifactError
@@ -56,9 +56,11 @@ def read_manifest(
     if manifest.get("format") != FORMAT or manifest.get("stage") != stage:
         found = f"format {manifest.get('format')!r} of stage {manifest.get('stage')!r}"
         raise ArtifactError(f"{artifact}: expected format {FORMAT} of stage {stage!r}, found {found}; {advice}")
-    for name, entry in manifest["files"].items():
+    files, facts = manifest.get("files"), manifest.get("facts")
+    if not (_are_files(files) and isinstance(facts, dict)):
+        raise ArtifactError(f"{artifact / MANIFEST}: damaged (its files or its facts are none); {advice}")
+    for name, entry in files.items():
         _check_file(artifact / name, entry, check_hashes, advice)
-    facts: dict[str, Any] = manifest["facts"]
     return facts
 
 
@@ -90,6 +92,14 @@ def _file_table(folder: Path) -> dict[str, dict[str, Any]]:
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
         for path in files
     }
+
+
+def _are_files(files: object) -> TypeGuard[dict[str, dict[str, Any]]]:
+    """Whether this is what _file_table made; a flipped bit may have changed a key, or turned an object into a text."""
+    return isinstance(files, dict) and all(
+        isinstance(entry, dict) and isinstance(entry.get("bytes"), int) and isinstance(entry.get("sha256"), str)
+        for entry in files.values()
+    )
 
 
 def _check_file(path: Path, entry: Mapping[str, Any], check_hashes: bool, advice: str) -> None:

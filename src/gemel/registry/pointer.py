@@ -14,7 +14,6 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from gemel.core.artifacts import MANIFEST, artifact_hash, read_manifest
 from gemel.core.drafts import draft_beside, put_in_place
@@ -79,22 +78,6 @@ def check_bundle(folder: Path, digest: str | None = None) -> None:
             f"{_ADVICE}"
         )
     read_manifest(folder, "release", check_hashes=True, advice=_ADVICE)
-
-
-def release_facts(folder: Path) -> dict[str, Any]:
-    """The facts of a release, every file of which was hashed.
-
-    Raises: ArtifactError if it is absent, damaged or of another format.
-    """
-    from gemel.release_facts import read_facts
-
-    try:
-        return read_facts(folder, check_hashes=True)
-    # A bit may have flipped in the name of a key, or turned a value into another kind of value.
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(
-            f"{folder / MANIFEST}: damaged ({type(error).__name__}: {error}); run `dvc repro release`"
-        ) from error
 
 
 def put_bundle(source: Path, releases: Path, digest: str) -> Path:

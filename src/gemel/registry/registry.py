@@ -93,7 +93,9 @@ class Registry:
         """
         if not run.strip() or len(run.splitlines()) > 1:
             raise RegistryError(f"run {run!r}: a version names what made it in one line; give its id")
-        facts = pointer.release_facts(bundle)
+        from gemel.release_facts import read_facts
+
+        facts = read_facts(bundle, check_hashes=True)
         digest, commit = artifact_hash(bundle), commit_of(self._root, commit)
         figures = facts["accuracy"].get("test") or {}
         draft = Version("", commit, digest, run, datetime.now(UTC), figures.get("mean"), note)

@@ -122,8 +122,5 @@ def _damage(stage: str, path: Path, md5: str) -> str:
             read_manifest(path, stage, check_hashes=True)
     except ArtifactError as error:
         return str(error)
-    # The manifest itself is damaged, so that it can't name the file.
-    except (AttributeError, KeyError, TypeError, ValueError):
-        pass
     what = f"{MANIFEST}, or a file that it does not list, is not" if (path / MANIFEST).is_file() else "not"
     return f"{path}: {what} what {LOCK} says ({found} instead of {md5}); run `dvc repro {stage}`"
