@@ -67,9 +67,12 @@ def retrain(root: Path = ROOT) -> Outcome:
 def _run(line: Line, registry: Registry, lease: Lease, settings: RetrainingSettings, log: Log) -> Outcome:
     for mended in registry.reconcile():
         log.warning(mended)
-    for finished in finish_interrupted(line, registry):
-        notify(settings.notify, "gemel: promoted after an interruption", finished)
+    finished = list(finish_interrupted(line, registry))
+    for promoted in finished:
+        notify(settings.notify, "gemel: promoted after an interruption", promoted)
     with workspace(line, log) as place:
+        if finished and settings.build_bento:
+            build_bento(place, log)
         inputs = take_in(line, place, registry, settings)
         if inputs.nothing is not None:
             return Outcome("nothing new", "", inputs.nothing)

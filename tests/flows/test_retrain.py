@@ -15,10 +15,12 @@ from flows.commands import DVC, CommandError, read_output
 from flows.pipeline import StageError
 from flows.retrain import retrain
 from flows.workspace import git
+from gemel.core.artifacts import artifact_hash
 from gemel.core.errors import ArtifactError, ConfigError, DataError
 from gemel.registry.errors import LeaseError
 from gemel.registry.lease import RETRAINING, Lease
 from gemel.registry.registry import Registry
+from gemel.stages import RELEASE
 
 POSTS = f"data/{DATASET}/posts.jsonl"
 Gate = Callable[[str], None]
@@ -177,9 +179,17 @@ def test_interrupted_promotion_is_finished_once(
     killed_in(step, project, monkeypatch, after=after)
     told: list[str] = []
     monkeypatch.setattr(flows.retrain, "notify", lambda _, subject, body: told.append(f"{subject}: {body}"))
+    monkeypatch.setattr(
+        flows.retrain, "build_bento", lambda place, _: told.append(artifact_hash(place.folder / RELEASE))
+    )
+    settings = project / "conf" / "retraining.yaml"
+    settings.write_text(settings.read_text().replace("build_bento: false", "build_bento: true"))
     assert retrain(project).kind == "nothing new"
-    assert [line for line in told if "v1.1.0 is the champion" in line] == told
-    assert bool(told) == ((step, after) != ("promote", True))
+    if (step, after) == ("promote", True):
+        assert told == []
+    else:
+        assert "v1.1.0 is the champion" in told[0]
+        assert told[1:] == [Registry(project).versions()[0].digest]
     assert champion(project) == "v1.1.0"
     assert [version.name for version in Registry(project).versions()] == ["v1.1.0", "v1.0.0"]
     assert len([event for version in Registry(project).versions() for event in version.events]) == 2
