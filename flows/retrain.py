@@ -52,8 +52,10 @@ def retrain(root: Path = ROOT) -> Outcome:
     with Lease(root / RETRAINING, "retrain", 60 * settings.lease_minutes) as lease:
         try:
             outcome = _run(line, Registry(root), lease, settings, log)
-        except GemelError as error:
+        except (GemelError, OSError) as error:
             notify(settings.notify, "gemel: retraining stopped, the champion stays", str(error))
+            if isinstance(error, OSError):
+                raise GemelError(f"{error}; make room, or see who may write there: the next run goes on") from error
             raise
         if settings.push_to is not None and (failure := publish(line, settings.push_to, log)):
             outcome = replace(outcome, said=f"{outcome.said}\n{failure}")

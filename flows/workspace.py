@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from flows.commands import DVC, Log, end_all_inside, read_output, run_logged
+from gemel.core.drafts import whole_file
 from gemel.core.errors import DataError, GemelError
 from gemel.registry.errors import RegistryError
 from gemel.registry.git import commit_of, expect_identity
@@ -153,23 +154,26 @@ def workspace(line: Line, log: Log) -> Iterator[Workspace]:
     for left in sorted((line.root / RUNS).glob("*")):
         if end_all_inside(left):
             log.warning(f"{left.name}: processes of a killed run were ended")
-        if left != folder or not (left / READY).is_file():
-            _remove(line.root, left)
-    if folder.exists():
+        if left != folder or _commits(left) is None:
+            shutil.rmtree(left)
+    # Not only after a removal: of one that was killed git may still know the folder.
+    git(line.root, "worktree", "prune")
+    if (found := _commits(folder)) is not None:
         log.info(f"{folder.name}: going on where a killed run was")
-        _restore(line.root, folder, log)
+        _restore(line.root, folder, found[1], log)
     else:
-        _make(line, folder, head, followed, log)
-    yield Workspace(folder, *_commits(folder))
-    _remove(line.root, folder)
+        found = _make(line, folder, head, followed, log)
+    yield Workspace(folder, *found)
+    shutil.rmtree(folder)
+    git(line.root, "worktree", "prune")
 
 
-def _restore(root: Path, folder: Path, log: Log) -> None:
+def _restore(root: Path, folder: Path, base: str, log: Log) -> None:
     """Give a taken-over worktree the commit and the data of its base; dvc.lock stays as far as it came."""
     for lock in Path(git(folder, "rev-parse", "--absolute-git-dir")).glob("*.lock"):
         lock.unlink()  # of a git command that was killed
     reached = (folder / LOCK_FILE).read_text(encoding="utf-8") if (folder / LOCK_FILE).is_file() else ""
-    git(folder, "reset", "--quiet", "--hard", _commits(folder)[1])
+    git(folder, "reset", "--quiet", "--hard", base)
     git(folder, "clean", "--quiet", "-d", "--force")
     shutil.rmtree(folder / FAILED, ignore_errors=True)
     # The kill may have come while DVC wrote it.
@@ -180,7 +184,8 @@ def _restore(root: Path, folder: Path, log: Log) -> None:
     run_logged([*DVC, "checkout", "--force", DATA_FILE], folder, log)
 
 
-def _make(line: Line, folder: Path, head: str, followed: str, log: Log) -> None:
+def _make(line: Line, folder: Path, head: str, followed: str, log: Log) -> tuple[str, str]:
+    """Make the worktree. Returns: head and base."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     git(line.root, "worktree", "add", "--quiet", "--detach", str(folder), head)
     _merge(folder, followed, line.followed)
@@ -190,7 +195,10 @@ def _make(line: Line, folder: Path, head: str, followed: str, log: Log) -> None:
     # What neither cache nor remote has is made again.
     run_logged([*DVC, "pull", "--allow-missing"], folder, log)
     (folder / READY).parent.mkdir(exist_ok=True)
-    (folder / READY).write_text(f"{head} {git(folder, 'rev-parse', 'HEAD')}", encoding="utf-8")
+    base = git(folder, "rev-parse", "HEAD")
+    with whole_file(folder / READY) as draft:
+        draft.write_text(f"{head} {base}", encoding="utf-8")
+    return head, base
 
 
 def _configure(root: Path, folder: Path) -> None:
@@ -216,10 +224,10 @@ def _mend_cache(folder: Path, log: Log) -> None:
         log.warning(f"DVC's cache: object {oid} was damaged and is removed; it comes again from the remote")
 
 
-def _commits(folder: Path) -> tuple[str, str]:
-    """Head of the line and base, as _make found them."""
-    head, base = (folder / READY).read_text(encoding="utf-8").split()
-    return head, base
+def _commits(folder: Path) -> tuple[str, str] | None:
+    """Head of the line and base of a worktree, as it was made for; None if its making did not come to its end."""
+    words = (folder / READY).read_text(encoding="utf-8").split() if (folder / READY).is_file() else []
+    return (words[0], words[1]) if len(words) == 2 else None
 
 
 def _merge(folder: Path, commit: str, name: str) -> None:
@@ -237,12 +245,6 @@ def _merge(folder: Path, commit: str, name: str) -> None:
         git(folder, "checkout", "--ours", "--", LOCK_FILE)
         git(folder, "add", LOCK_FILE)
         git(folder, "commit", "--quiet", "--no-verify", "--no-edit")
-
-
-def _remove(root: Path, folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
-    git(root, "worktree", "prune")
 
 
 def _commit(root: Path, name: str) -> str | None:

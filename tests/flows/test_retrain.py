@@ -1,5 +1,6 @@
 """Retraining runs of a light project: what they take in, promote, hold and refuse, and what a kill leaves."""
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from flows.pipeline import StageError
 from flows.retrain import retrain
 from flows.workspace import git
 from gemel.core.artifacts import artifact_hash
-from gemel.core.errors import ArtifactError, ConfigError, DataError
+from gemel.core.errors import ArtifactError, ConfigError, DataError, GemelError
 from gemel.registry.errors import LeaseError
 from gemel.registry.lease import RETRAINING, Lease
 from gemel.registry.registry import Registry
@@ -152,6 +153,15 @@ def test_posts_of_a_stage_that_failed_are_tried_again(project: Path, gate: Gate)
     git(project, "rm", "-q", "full.txt")
     git(project, "commit", "-q", "-m", "Room again")
     assert retrain(project).kind == "promoted"
+
+
+def test_full_disk_is_told_in_a_sentence(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "posts.jsonl")
+
+    monkeypatch.setattr(flows.retrain, "take_in", full)
+    with pytest.raises(GemelError, match=r"No space left on device: 'posts.jsonl'; make room, .* the next run goes on"):
+        retrain(project)
 
 
 def killed_in(name: str, root: Path, monkeypatch: pytest.MonkeyPatch, *, after: bool = False) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.light_project import DATASET, make_project
 from flows.commands import DVC, read_output
-from flows.workspace import RUNS, Line, MovedError, Workspace, current_branch, git, workspace
+from flows.workspace import READY, RUNS, Line, MovedError, Workspace, current_branch, git, workspace
 from gemel.core.errors import DataError
 
 log = logging.getLogger("test")
@@ -176,8 +176,16 @@ def test_processes_of_a_killed_run_are_ended(line: Line) -> None:
         assert not psutil.pid_exists(started[0].pid)
 
 
-def test_half_made_worktree_is_made_anew(line: Line) -> None:
-    stop(line, lambda place: (place.folder / ".gemel" / "ready").unlink())
+@pytest.mark.parametrize(
+    "left",
+    [
+        pytest.param(lambda folder: (folder / READY).unlink(), id="not ready"),
+        pytest.param(lambda folder: (folder / READY).write_text(""), id="cut off"),
+        pytest.param(lambda folder: shutil.rmtree(folder), id="known to git alone"),
+    ],
+)
+def test_half_made_worktree_is_made_anew(line: Line, left: Callable[[Path], object]) -> None:
+    stop(line, lambda place: left(place.folder))
     with workspace(line, log) as place:
         assert (place.folder / "data" / DATASET).is_dir()
 
