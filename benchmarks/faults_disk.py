@@ -29,7 +29,8 @@ KIB = 1024
 def fill_disk(folder: Path, step_kib: int) -> dict[str, object]:
     """Runs with so much room: 0, one step, two steps, until one finds it enough. folder: to mount in.
 
-    Each round has a copy of one project, so that all of them write the same. Returns: the figures.
+    Each round has a copy of one project and a post of its own, so that all of them write as much: the copies share
+    DVC's remote. Returns: the figures.
     disk_failed: rounds in which the run failed. disk_recovered: of these, rounds after which the next run completed
     with one promotion. disk_invalid: looks at a pointer that was not valid. disk_complaints: of the failed runs.
     disk_lost: what the runs said in rounds that the next run did not mend.
@@ -42,7 +43,7 @@ def fill_disk(folder: Path, step_kib: int) -> dict[str, object]:
         before = len(Registry(made).versions())
         for room_kib in count(0, step_kib):
             root = shutil.copytree(made, folder / "project", symlinks=True)
-            drop(root, "monday", [post(FIRST_ID)])
+            drop(root, "monday", [post(FIRST_ID + room_kib)])
             watch = Watch(root)
             with _ballast(folder, room_kib):
                 said = _run(root)
