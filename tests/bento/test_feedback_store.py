@@ -2,7 +2,6 @@
 
 import io
 import json
-import multiprocessing
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from forked import forked
 from PIL import Image
 
 from bento.feedback import FEEDBACK, FeedbackFull, FeedbackStore, Kept, amended
@@ -220,8 +220,7 @@ def keep_some(folder: Path, name: str) -> None:
 
 
 def test_two_processes_lose_and_tear_nothing(store: FeedbackStore) -> None:
-    fork = multiprocessing.get_context("fork")
-    processes = [fork.Process(target=keep_some, args=(store.folder, name)) for name in ("a", "b")]
+    processes = [forked(keep_some, store.folder, name) for name in ("a", "b")]
     for process in processes:
         process.start()
     for process in processes:

@@ -1,6 +1,5 @@
 """`kill -9` between any two lines of a promotion or a rollback, and two processes that promote at once."""
 
-import multiprocessing
 import os
 import signal
 import sys
@@ -11,12 +10,12 @@ from typing import Any
 
 import pytest
 from checkouts import Checkout, git
+from forked import FORK, forked
 
 from gemel.core.drafts import draft_beside
 from gemel.registry.pointer import check_bundle, sweep
 from gemel.registry.registry import Registry
 
-FORK = multiprocessing.get_context("fork")
 WATCHED = ("/gemel/registry/", "/gemel/core/drafts.py")
 
 
@@ -124,9 +123,8 @@ def test_rollback_that_was_killed_goes_one_step_when_it_is_asked_for_again(promo
 def test_two_processes_promote_one_after_the_other(promoted: Checkout) -> None:
     def promote(name: str) -> None:
         promoted.registry.promote(name, why=name)
-        os._exit(0)  # Python's own end of a fork fails where other tests left Prefect's threads behind
 
-    processes = [FORK.Process(target=promote, args=(name,)) for name in ("v1.0.0", "v1.1.0") * 3]
+    processes = [forked(promote, name) for name in ("v1.0.0", "v1.1.0") * 3]
     for process in processes:
         process.start()
     for process in processes:

@@ -2,7 +2,6 @@
 
 import errno
 import json
-import multiprocessing
 import os
 import signal
 from datetime import UTC, datetime, timedelta
@@ -11,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import FORK
 
 from gemel.registry import lease as leases
 from gemel.registry.errors import LeaseError
 from gemel.registry.lease import Lease, read_holder
-
-FORK = multiprocessing.get_context("fork")
 
 
 @pytest.fixture
