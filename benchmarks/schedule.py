@@ -57,7 +57,7 @@ class Project:
         git(ROOT, "clone", "--quiet", ".", str(root))
         git(root, "switch", "--quiet", "--create", "posts")
         read_output([*DVC, "cache", "dir", "--local", str(root / ".dvc" / "cache")], root)
-        read_output([*DVC, "pull", "--quiet"], root)
+        read_output([*DVC, "pull"], root)
         self._held_back = self._hold_back()
         (root / "conf" / "retraining.yaml").write_text(yaml.safe_dump(SETTINGS))
         _every_minute(root / "prefect.yaml")
@@ -94,7 +94,7 @@ class Project:
         gone = {row["id"] for row in back}
         path.unlink()  # a link into DVC's cache, perhaps
         write_lines(path, [row for row in rows if row["id"] not in gone])
-        read_output([*DVC, "add", "--quiet", "data"], self.root)
+        read_output([*DVC, "add", "data"], self.root)
         return back
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -114,18 +113,18 @@ def publish(line: Line, remote: str, log: Log) -> str:
     return ""
 
 
-def finish_interrupted(line: Line, registry: Registry) -> Iterator[str]:
-    """Do the rest of a promotion whose commit is on the line. Yields: what was done, for people."""
+def finish_interrupted(line: Line, registry: Registry) -> str:
+    """Do the rest of a promotion whose commit is on the line. Returns: what was done, for people; "" if nothing was."""
     head, _ = line.heads()
     run = _trailer(line.root, head, RUN)
     if not _trailer(line.root, head, PROMOTES):
-        return
+        return ""
     version = next((each for each in registry.versions() if each.run == run), None)
     if version is not None and version.events:
-        return
+        return ""
     version = version or _registered(line.root, head, run, registry)
     registry.promote(version, why=f"run {run}")
-    yield f"run {run} was interrupted in its promotion, which is done now: {version.name} is the champion"
+    return f"run {run} was interrupted in its promotion, which is done now: {version.name} is the champion"
 
 
 def _registered(root: Path, commit: str, run: str, registry: Registry) -> Version:

@@ -69,9 +69,9 @@ def retrain(root: Path = ROOT) -> Outcome:
 def _run(line: Line, registry: Registry, lease: Lease, settings: RetrainingSettings, log: Log) -> Outcome:
     for mended in registry.reconcile():
         log.warning(mended)
-    finished = list(finish_interrupted(line, registry))
-    for promoted in finished:
-        notify(settings.notify, "gemel: promoted after an interruption", promoted)
+    finished = finish_interrupted(line, registry)
+    if finished:
+        notify(settings.notify, "gemel: promoted after an interruption", finished)
     with workspace(line, log) as place:
         if finished and settings.build_bento:
             build_bento(place, log)
